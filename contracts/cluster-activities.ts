@@ -1,0 +1,126 @@
+import type { ClusterFacts, HostChange, IndexFacts, MigrationPlan, NodeFacts, RepositoryPlan } from './plan';
+import type { MigrationRunbook, Side } from './runbook';
+import type { AliasAction, Check, Difference } from './status';
+import type { HostFacts, StepOutcome } from './host-activities';
+
+/** Inputs and results of the activities that talk to the two clusters. */
+export interface RunInput {
+  run: string;
+  runbook: MigrationRunbook;
+}
+
+export interface SideInput extends RunInput {
+  step: string;
+  side: Side;
+}
+
+/** Everything that the checks and the planner need to know of both clusters; read-only to gather. */
+export interface ClustersInspection {
+  checks: Check[];
+  source?: ClusterFacts;
+  target?: ClusterFacts;
+  /** Selected indices only. */
+  indices: IndexFacts[];
+  /** Aliases of the selected indices on the source, as actions for the target. */
+  aliases: AliasAction[];
+}
+
+export interface PlanResult {
+  checks: Check[];
+  plan?: MigrationPlan;
+  hostChanges: HostChange[];
+}
+
+export interface NodeInput extends SideInput {
+  /** Elasticsearch node name. */
+  node: string;
+}
+
+export interface SnapshotInput extends RunInput {
+  step: string;
+  repository: string;
+  snapshot: string;
+  indices: string[];
+}
+
+export interface SnapshotResult extends StepOutcome {
+  state: 'SUCCESS' | 'PARTIAL' | 'FAILED' | 'MISSING';
+  /** Why shards failed, at most a few. */
+  failures: string[];
+  bytes: number;
+  files: number;
+}
+
+export interface RestoreInput extends RunInput {
+  step: string;
+  repository: string;
+  snapshot: string;
+  indices: IndexFacts[];
+}
+
+export interface RestoreResult extends StepOutcome {
+  bytes: number;
+}
+
+export interface FinalizeInput extends RunInput {
+  step: string;
+  indices: IndexFacts[];
+}
+
+export interface VerifyInput extends RunInput {
+  step: string;
+  indices: IndexFacts[];
+}
+
+/** Verification, first level: documents exact by count and by shard, mappings, settings, health. */
+export interface VerifyResult extends StepOutcome {
+  differences: Difference[];
+  /** What a newer version had to change in settings and mappings: no difference, but said. */
+  adapted: string[];
+  indices: number;
+  documents: number;
+}
+
+/** What the cluster activities make; each names in its comment why it may run twice. */
+export interface ClusterActivities {
+  /** Checks and facts of both clusters; read-only. */
+  inspectClusters(input: RunInput): Promise<ClustersInspection>;
+  /** Checks that need both sides' facts, and the plan. Read-only. */
+  planMigration(input: RunInput & { clusters: ClustersInspection; hosts: HostFacts[] }): Promise<PlanResult>;
+
+  readNodes(input: RunInput & { side: Side }): Promise<NodeFacts[]>;
+  readClusterSettings(input: SideInput & { keys: string[] }): Promise<Record<string, string | null>>;
+  putClusterSettings(
+    input: SideInput & { before: Record<string, string | null>; values: Record<string, string | null> },
+  ): Promise<StepOutcome>;
+  flushIndices(input: SideInput): Promise<StepOutcome>;
+  /** Waits until the node is in the cluster and, if paths are given, runs with them in path.repo. */
+  waitForNode(input: NodeInput & { paths: string[]; notStartedAtMs?: number }): Promise<StepOutcome>;
+  waitForHealth(input: SideInput & { nodes: number; status: 'green' | 'yellow' }): Promise<StepOutcome>;
+
+  /** Asked before registering, so that the history knows what was there. */
+  isRepositoryRegistered(input: SideInput & { repository: string }): Promise<boolean>;
+  registerRepository(
+    input: RunInput & { step: string; repository: RepositoryPlan; wasRegistered: boolean },
+  ): Promise<StepOutcome>;
+  verifyRepository(input: RunInput & { step: string; repository: RepositoryPlan }): Promise<StepOutcome>;
+  unregisterRepository(input: SideInput & { repository: string }): Promise<StepOutcome>;
+
+  listUnblocked(input: RunInput & { step: string; indices: string[] }): Promise<string[]>;
+  setWriteBlock(input: RunInput & { step: string; indices: string[] }): Promise<StepOutcome>;
+  removeWriteBlock(input: RunInput & { step: string; indices: string[] }): Promise<StepOutcome>;
+
+  takeSnapshot(input: SnapshotInput): Promise<SnapshotResult>;
+  deleteSnapshot(input: RunInput & { step: string; repository: string; snapshot: string }): Promise<StepOutcome>;
+  restoreIndices(input: RestoreInput): Promise<RestoreResult>;
+  /** Replicas, closed state and blocks as on the source; waits for allocation. */
+  finalizeIndices(input: FinalizeInput): Promise<StepOutcome>;
+  /** Takes this run's mark off the restored indices, at the finish. */
+  unmarkIndices(input: RunInput & { step: string; indices: string[] }): Promise<StepOutcome>;
+  /** Deletes indices on the target that this run restored, and no others. */
+  deleteRestoredIndices(input: RunInput & { step: string; indices: string[] }): Promise<StepOutcome>;
+
+  verifyIndices(input: VerifyInput): Promise<VerifyResult>;
+  applyAliases(input: RunInput & { step: string; actions: AliasAction[] }): Promise<StepOutcome>;
+  removeAliases(input: RunInput & { step: string; actions: AliasAction[] }): Promise<StepOutcome>;
+}

@@ -1,0 +1,43 @@
+/** Names of the messages between the command line and a run, and between a run and its batches. The wire names. */
+
+/** Updates: a validator may refuse them, with words for the operator. */
+export const updates = {
+  approve: 'approve',
+  reject: 'reject',
+  pause: 'pause',
+  resume: 'resume',
+  retry: 'retry',
+  skip: 'skip',
+  abort: 'abort',
+} as const;
+
+export const queries = {
+  /** RunStatus. */
+  status: 'status',
+  /** MigrationPlan, once made. */
+  plan: 'plan',
+} as const;
+
+export const signals = {
+  /** Batch to run: BatchStatus, whenever a step of it changes. */
+  batchChanged: 'batchChanged',
+  /** Run to batch: a decision about one of its steps. */
+  decide: 'decide',
+} as const;
+
+/** Registered workflow types. Never renamed: stored runs name them. */
+export const workflowTypes = {
+  migration: 'migrationWorkflow',
+  moveBatch: 'moveBatchWorkflow',
+  /** Checks and plan, changing nothing: `shardlift plan` and `doctor`. */
+  plan: 'planWorkflow',
+} as const;
+
+/** Task queue unless configured otherwise. */
+export const defaultTaskQueue = 'shardlift';
+
+/** Typed search attributes that every run carries: `shardlift list` filters by them. */
+export const searchAttributes = {
+  state: 'ShardliftState',
+  phase: 'ShardliftPhase',
+} as const;

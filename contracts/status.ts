@@ -1,0 +1,172 @@
+import type { RecordedDecision } from './decisions';
+import type { FailureInfo } from './failures';
+
+/**
+ * The one status object: `status`, `watch`, `--output json` and the report all show it. It is kept by the run's
+ * workflow; the command line only adds the live progress that pending activities report in their heartbeats.
+ */
+
+export const phases = ['preflight', 'prepare', 'move', 'catch-up', 'verify', 'cutover', 'soak', 'finish'] as const;
+export type Phase = (typeof phases)[number];
+
+/**
+ * running: at work. waiting: at a gate, for a person. stuck: a step failed for good, nothing else goes on behind it.
+ * paused: no new step is begun. undoing: after an abort. The last five are ends.
+ */
+export type RunState =
+  | 'running'
+  | 'waiting'
+  | 'stuck'
+  | 'paused'
+  | 'undoing'
+  | 'completed'
+  | 'completed with differences'
+  | 'aborted'
+  | 'failed';
+
+export type StepState = 'pending' | 'running' | 'done' | 'stuck' | 'skipped' | 'undone';
+
+/** How far a long step is. Bytes where there are bytes; rate and ETA are for whoever shows it, from `observedAt`. */
+export interface Progress {
+  done: number;
+  total: number;
+  unit: 'bytes' | 'files' | 'shards' | 'indices' | 'nodes' | 'checks';
+  /** Per second, over the step so far. */
+  rate?: number;
+  /** Seconds to go at that rate. */
+  etaSeconds?: number;
+  /** What is being done right now. */
+  detail?: string;
+}
+
+export interface StepStatus {
+  /** Unique in the run, readable: `prepare/share/mount/h12`, `batch-0003/restore`. What retry and skip name. */
+  id: string;
+  phase: Phase;
+  title: string;
+  state: StepState;
+  /** How often it was begun: 1, and one more for each retry by an operator. */
+  attempt: number;
+  /** ISO 8601. */
+  startedAt?: string;
+  endedAt?: string;
+  /** Whether it changed something, or found it so already. */
+  changed?: boolean;
+  /** One sentence: what was done or found. */
+  summary?: string;
+  failure?: FailureInfo;
+  progress?: Progress;
+}
+
+export type BatchStage = 'freeze' | 'snapshot' | 'copy' | 'restore' | 'finalize' | 'verify' | 'cleanup';
+
+export interface BatchStatus {
+  number: number;
+  indices: number;
+  sizeBytes: number;
+  documents: number;
+  state: 'waiting' | 'running' | 'stuck' | 'done' | 'done with differences';
+  /** Its steps; ids are `batch-0003/<stage>`. Done ones are kept: the report's timeline is made of them. */
+  steps: StepStatus[];
+  /** Snapshots taken of it, newest last: PARTIAL ones were deleted and taken again under the next name. */
+  snapshots: string[];
+  /** Indices of the source that the run has write-blocked for it. */
+  writeBlocked: string[];
+  differences: Difference[];
+}
+
+export interface GateStatus {
+  gate: string;
+  state: 'closed' | 'open' | 'approved' | 'rejected';
+  /** What an approval sets going, in words. */
+  asks: string;
+  /** ISO 8601: since when it waits. */
+  openedAt?: string;
+  decision?: RecordedDecision;
+}
+
+/** What differs at the end: something skipped, or something that verification found. */
+export interface Difference {
+  /** Step, index or setting it is about. */
+  where: string;
+  what: string;
+}
+
+export interface RunStatus {
+  run: string;
+  kind: 'Migration';
+  state: RunState;
+  isPaused: boolean;
+  phase: Phase;
+  /** One sentence: what it does now, or what it waits for. */
+  now: string;
+  startedAt: string;
+  endedAt?: string;
+  steps: StepStatus[];
+  batches: BatchStatus[];
+  gates: GateStatus[];
+  decisions: RecordedDecision[];
+  /** Bytes and documents over all batches; done counts a batch once it is verified. */
+  totals: {
+    bytes: number;
+    bytesDone: number;
+    documents: number;
+    documentsDone: number;
+    indices: number;
+    indicesDone: number;
+  };
+  differences: Difference[];
+  /** What the applications must point at, once cut over. */
+  cutover?: string;
+  /** Checks of the preflight, for the report. */
+  checks: Check[];
+  /** What was observed before and after each change, for the report and for taking it back. */
+  changes: Change[];
+}
+
+/** One preflight check. Ids are stable: docs/checks.md explains each. */
+export interface Check {
+  id: string;
+  /** mandatory: the run does not start while it fails. warning: shown, and in the report. */
+  level: 'mandatory' | 'warning';
+  state: 'passed' | 'failed' | 'not applicable';
+  /** Cluster, host or index it is about. */
+  where: string;
+  seen: string;
+  wanted: string;
+  /** Only when failed. */
+  remedy?: string;
+}
+
+/** Something that this run changed, with what was there before: the evidence, and what an undo works from. */
+export interface Change {
+  /** The step that made it. */
+  step: string;
+  /** ISO 8601. */
+  at: string;
+  /** Host or cluster. */
+  where: string;
+  /** What was changed: a file's path, a setting, an index. */
+  what: string;
+  before: string;
+  after: string;
+  /** What takes it back; left out where nothing should (an installed package stays). */
+  undo?: Undo;
+}
+
+/** How a change is taken back. Each is an activity of its own that looks first, so it may run twice. */
+export type Undo =
+  | { kind: 'host'; host: string; record: HostRecordKind; id: string; summary: string }
+  | { kind: 'pathRepo'; side: 'source' | 'target'; host: string; id: string; summary: string }
+  | { kind: 'repository'; side: 'source' | 'target'; repository: string; summary: string }
+  | { kind: 'settings'; side: 'source' | 'target'; before: Record<string, string | null>; summary: string }
+  | { kind: 'aliases'; actions: AliasAction[]; summary: string };
+
+/** Changes on hosts that the host's own record can take back. */
+export type HostRecordKind = 'directory' | 'export' | 'service' | 'fstab' | 'mount' | 'firewall';
+
+/** One action of an `_aliases` request, in Elasticsearch's own form. */
+export interface AliasAction {
+  add?: { index: string; alias: string; [option: string]: unknown };
+  remove?: { index: string; alias: string };
+}
