@@ -1,0 +1,38 @@
+import { Context } from '@temporalio/activity';
+import { CancelledFailure } from '@temporalio/common';
+
+/** The running activity's context; nothing where code is called outside an activity, as unit tests do. */
+function current(): Context | undefined {
+  try {
+    return Context.current();
+  } catch {
+    return undefined;
+  }
+}
+
+/** Reports progress. Called when work has moved, never from a timer: a heartbeat must mean more than "alive". */
+export function heartbeat(details: unknown): void {
+  current()?.heartbeat(details);
+}
+
+/** Aborted when the activity is cancelled or the worker shuts down; goes into every long request. */
+export function cancellationSignal(): AbortSignal | undefined {
+  return current()?.cancellationSignal;
+}
+
+/** 1 on the first attempt. */
+export function attemptNumber(): number {
+  return current()?.info.attempt ?? 1;
+}
+
+/** Waits between two polls; ends early with a CancelledFailure when the activity is cancelled. */
+export async function pause(milliseconds: number): Promise<void> {
+  const context = current();
+  if (context) return context.sleep(milliseconds);
+  await new Promise((resolve) => setTimeout(resolve, milliseconds));
+}
+
+/** @throws CancelledFailure once the activity has been cancelled: for loops that do not sleep. */
+export function throwIfCancelled(): void {
+  if (cancellationSignal()?.aborted) throw new CancelledFailure('cancelled');
+}

@@ -1,0 +1,264 @@
+import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
+import type { FailureInfo, FailureType } from '../../contracts/failures';
+import { permanent, transient } from '../failure';
+
+/** An error answer of Elasticsearch: `{"error":{"type","reason","root_cause"},"status"}`, or a bare text. */
+export interface ErrorAnswer {
+  status: number;
+  type: string;
+  reason: string;
+}
+
+export function readErrorAnswer(status: number, body: unknown): ErrorAnswer {
+  const error = (body as { error?: unknown } | null | undefined)?.error;
+  if (typeof error === 'string') return { status, type: '', reason: error };
+  const {
+    type,
+    reason,
+    caused_by: causedBy,
+  } = (error ?? {}) as { type?: string; reason?: string; caused_by?: { reason?: string } };
+  const why = [reason, causedBy?.reason].filter(Boolean).join(': ');
+  return {
+    status,
+    type: type ?? '',
+    reason: why || (typeof body === 'string' ? body : JSON.stringify(body ?? '')).slice(0, 2000),
+  };
+}
+
+type Rule = { type: FailureType; retry: boolean; message: string; remedy: string };
+
+/** By exception type, before the status is looked at. Types as Elasticsearch prints them, in snake case. */
+const byType: Record<string, Rule> = {
+  concurrent_snapshot_execution_exception: {
+    type: 'ClusterUnavailable',
+    retry: true,
+    message: 'another snapshot operation is under way',
+    remedy: 'wait until it has ended, or cancel it if it is not wanted, then retry',
+  },
+  snapshot_in_progress_exception: {
+    type: 'ClusterUnavailable',
+    retry: true,
+    message: 'a snapshot is using this index',
+    remedy: 'wait until the snapshot has ended, then retry',
+  },
+  snapshot_missing_exception: {
+    type: 'SnapshotMissing',
+    retry: false,
+    message: 'the snapshot is not in the repository',
+    remedy: 'was it deleted by hand? retry takes the step again',
+  },
+  repository_missing_exception: {
+    type: 'RepositoryConflict',
+    retry: false,
+    message: 'the repository is not registered',
+    remedy: 'register it again as the plan shows, then retry',
+  },
+  repository_verification_exception: {
+    type: 'RepositoryNotWritable',
+    retry: true,
+    message: 'not every node can use the repository',
+    remedy:
+      "on the node named: is the share mounted, is the directory writable for the elasticsearch user's uid, does path.repo hold it? then retry",
+  },
+  index_not_found_exception: {
+    type: 'IndexMissing',
+    retry: false,
+    message: 'an index is not there (any more)',
+    remedy: 'if it was deleted on purpose, skip this step with that reason; else bring it back and retry',
+  },
+  snapshot_restore_exception: {
+    type: 'RestoreRefused',
+    retry: false,
+    message: 'the target refuses to restore this snapshot',
+    remedy:
+      'see the reason; an index that the target has already is never overwritten: rename or delete it there by hand if it is not needed, then retry',
+  },
+  master_not_discovered_exception: {
+    type: 'ClusterUnavailable',
+    retry: true,
+    message: 'the cluster has no elected master',
+    remedy: 'bring the master-eligible nodes back, then retry',
+  },
+  invalid_index_name_exception: {
+    type: 'ClusterRequestFailed',
+    retry: false,
+    message: 'the index name is refused',
+    remedy: 'leave the index out by select.exclude',
+  },
+};
+
+const byStatus: Record<number, Rule> = {
+  401: {
+    type: 'ClusterAuthenticationFailed',
+    retry: false,
+    message: 'user name, password or API key is refused',
+    remedy: 'correct the secret that auth refers to, on the worker, then retry',
+  },
+  403: {
+    type: 'ClusterPermissionDenied',
+    retry: false,
+    message: 'the user may not do this',
+    remedy: 'grant the privilege named in the reason (docs/security.md has the list), then retry',
+  },
+  408: {
+    type: 'ClusterUnavailable',
+    retry: true,
+    message: 'the cluster took too long',
+    remedy: 'look at its load, then retry',
+  },
+  429: {
+    type: 'ClusterUnavailable',
+    retry: true,
+    message: 'the cluster is overloaded and refuses work',
+    remedy: 'take load off it, then retry',
+  },
+  502: {
+    type: 'ClusterUnavailable',
+    retry: true,
+    message: 'a proxy before the cluster cannot reach it',
+    remedy: 'look at the proxy and the nodes, then retry',
+  },
+  503: {
+    type: 'ClusterUnavailable',
+    retry: true,
+    message: 'the cluster is not available',
+    remedy: 'look at its health and its master, then retry',
+  },
+  504: {
+    type: 'ClusterUnavailable',
+    retry: true,
+    message: 'the cluster did not answer in time',
+    remedy: 'look at its load, then retry',
+  },
+};
+
+/**
+ * The one place that decides what an error answer means. What is unknown: 5xx may pass and is tried again, which is safe
+ * as each activity looks before it acts; 4xx will be refused again and is not.
+ */
+export function classifyAnswer(where: string, answer: ErrorAnswer): ApplicationFailure {
+  const rule = special(answer) ?? byType[answer.type] ?? byStatus[answer.status];
+  const why = `HTTP ${answer.status} ${answer.type}: ${answer.reason}`.slice(0, 2000);
+  if (rule) return failure(rule, where, why);
+  return failure(
+    {
+      type: 'ClusterRequestFailed',
+      retry: answer.status >= 500,
+      message: 'the cluster refused a request',
+      remedy: 'see the reason; retry once it is mended',
+    },
+    where,
+    why,
+  );
+}
+
+/** Answers whose type alone says too little. */
+function special({ type, reason }: ErrorAnswer): Rule | undefined {
+  if (/doesn't match any of the locations specified by path\.repo/.test(reason)) {
+    return {
+      type: 'RepositoryMissingPath',
+      retry: false,
+      message: 'a node does not have the directory in path.repo',
+      remedy: 'put it into path.repo in elasticsearch.yml of every node and restart the nodes one by one, then retry',
+    };
+  }
+  if (/No space left on device/i.test(reason)) {
+    return {
+      type: 'ShareFull',
+      retry: false,
+      message: 'the share is full',
+      remedy: 'make room on the share (delete what is not needed, or grow it), then retry',
+    };
+  }
+  if (/Stale file handle/i.test(reason)) {
+    return {
+      type: 'MountStale',
+      retry: false,
+      message: 'a mount of the share is stale',
+      remedy: 'on the node named: umount -f and mount the share again, then retry',
+    };
+  }
+  if (
+    /CorruptIndexException|CorruptedBlob|checksum failed|corrupt/i.test(reason) ||
+    type === 'corrupt_index_exception'
+  ) {
+    return {
+      type: 'BlobCorrupted',
+      retry: false,
+      message: 'a file of the snapshot is damaged',
+      remedy:
+        'retry takes the files again where they are copied; if the original is damaged too, the index must be snapshotted again: check the disk of the share first',
+    };
+  }
+  if (/Read-only file system/i.test(reason)) {
+    return {
+      type: 'ShareNotWritable',
+      retry: false,
+      message: 'the share is mounted read-only',
+      remedy: 'export and mount it read-write for the nodes of the source, then retry',
+    };
+  }
+  if (type === 'cluster_block_exception' && /FORBIDDEN\/(5|8|12|13)/.test(reason)) {
+    return {
+      type: 'ClusterRequestFailed',
+      retry: false,
+      message: 'an index or the cluster is write-blocked',
+      remedy: 'if the disk is over its flood stage, make room; then remove the block and retry',
+    };
+  }
+  return undefined;
+}
+
+/** Errors without an answer: connection refused or lost, time limit, TLS. */
+export function classifyTransport(where: string, error: unknown): Error {
+  if (error instanceof ApplicationFailure || error instanceof CancelledFailure) return error;
+  const {
+    name = '',
+    message = String(error),
+    meta,
+  } = error as { name?: string; message?: string; meta?: { meta?: { connection?: { url?: unknown } } } };
+  if (/RequestAborted/.test(name)) return new CancelledFailure('cancelled');
+  const why =
+    `${name}: ${message}`.slice(0, 1000) +
+    (meta?.meta?.connection?.url instanceof URL ? ` (${meta.meta.connection.url.host})` : '');
+  if (/certificate|self.signed|altnames|wrong version number|EPROTO|unable to verify/i.test(message)) {
+    return failure(
+      {
+        type: 'ClusterUnreachable',
+        retry: false,
+        message: "the cluster's TLS certificate is not trusted, or it does not speak TLS",
+        remedy:
+          'set tls.ca or tls.fingerprint of the cluster, or correct http and https in urls; certificate checks cannot be switched off',
+      },
+      where,
+      why,
+    );
+  }
+  if (/ProductNotSupported/.test(name)) {
+    return failure(
+      {
+        type: 'ClusterRequestFailed',
+        retry: false,
+        message: 'what answers there is not Elasticsearch',
+        remedy: 'correct urls of the cluster; a proxy must pass the X-Elastic-Product header',
+      },
+      where,
+      why,
+    );
+  }
+  return failure(
+    {
+      type: 'ClusterUnreachable',
+      retry: true,
+      message: 'no node of the cluster answers',
+      remedy: 'are the nodes up, is the address right, does a firewall let the worker through? then retry',
+    },
+    where,
+    why,
+  );
+}
+
+function failure(rule: Rule, where: string, why: string): ApplicationFailure {
+  const info: FailureInfo = { type: rule.type, message: rule.message, where, why, remedy: rule.remedy };
+  return (rule.retry ? transient : permanent)(info);
+}

@@ -1,0 +1,153 @@
+import { readFile } from 'node:fs/promises';
+import type { ClusterConnection, MigrationRunbook, Side } from '../../contracts/runbook';
+import { permanent } from '../failure';
+import { resolveSecret } from '../secrets';
+import { classifyAnswer, classifyTransport, readErrorAnswer } from './classify-error';
+import { openClient, type Credentials, type RawClient } from './raw-client';
+import { parseVersion, type Version } from './version';
+
+export interface RequestParams {
+  method: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'DELETE';
+  /** Begins with a slash; names in it by indexPath or encodeURIComponent. */
+  path: string;
+  query?: Record<string, string | number | boolean>;
+  body?: unknown;
+  /** Statuses besides 2xx that are answers, not failures. */
+  allow?: number[];
+  timeoutMs?: number;
+  signal?: AbortSignal;
+}
+
+/** One of the two clusters. Failures are classified: what a caller catches is an ApplicationFailure with a FailureInfo. */
+export interface Cluster {
+  readonly side: Side;
+  readonly version: Version;
+  readonly uuid: string;
+  request<T>(params: RequestParams): Promise<{ status: number; body: T }>;
+}
+
+export interface Clusters {
+  connect(runbook: MigrationRunbook, side: Side): Promise<Cluster>;
+  close(): Promise<void>;
+}
+
+/**
+ * Long enough for a busy master, short enough that a follower of long work misses no two heartbeats when a node hangs on
+ * a dead NFS server.
+ */
+const requestTimeoutMs = 20_000;
+
+/**
+ * Clients are kept for as long as the worker lives, by side and connection: a run makes thousands of small requests. A
+ * secret is read again when a client is made, and after a refusal, so that a corrected password is taken up by a retry.
+ */
+export function createClusters(): Clusters {
+  const open = new Map<string, Promise<Cluster>>();
+  const clients: RawClient[] = [];
+
+  async function connect(side: Side, connection: ClusterConnection): Promise<Cluster> {
+    const credentials = await readCredentials(connection);
+    const probe = openClient(7, connection, credentials);
+    let client = probe;
+    try {
+      const root = await request<RootAnswer>(probe, side, { method: 'GET', path: '/' });
+      const version = readVersion(root.body);
+      // The 7.17 client speaks to 6.8 and 7.x; newer servers want the media types of their own major.
+      if (version.major >= 8 && version.distribution === 'elasticsearch') {
+        client = openClient(version.major >= 9 ? 9 : 8, connection, credentials);
+        await probe.close();
+      }
+      clients.push(client);
+      const opened = client;
+      return {
+        side,
+        version,
+        uuid: root.body.cluster_uuid,
+        request: (params) => request(opened, side, params),
+      };
+    } catch (error) {
+      await client.close();
+      throw error;
+    }
+  }
+
+  return {
+    async connect(runbook, side) {
+      const connection = runbook[side];
+      const key = JSON.stringify([side, connection]);
+      let cluster = open.get(key);
+      if (!cluster) {
+        cluster = connect(side, connection);
+        open.set(key, cluster);
+        cluster.catch(() => open.delete(key));
+      }
+      const found = await cluster;
+      return {
+        ...found,
+        async request(params) {
+          try {
+            return await found.request(params);
+          } catch (error) {
+            if ((error as { type?: string }).type === 'ClusterAuthenticationFailed') open.delete(key);
+            throw error;
+          }
+        },
+      };
+    },
+    async close() {
+      await Promise.all(clients.map((client) => client.close()));
+    },
+  };
+}
+
+async function request<T>(client: RawClient, side: Side, params: RequestParams): Promise<{ status: number; body: T }> {
+  let answer;
+  try {
+    answer = await client.send({ ...params, timeoutMs: params.timeoutMs ?? requestTimeoutMs });
+  } catch (error) {
+    throw classifyTransport(`${side} cluster, ${params.method} ${params.path.slice(0, 200)}`, error);
+  }
+  if (answer.status < 300 || params.allow?.includes(answer.status))
+    return { status: answer.status, body: answer.body as T };
+  throw classifyAnswer(
+    `${side} cluster, ${params.method} ${params.path.slice(0, 200)}`,
+    readErrorAnswer(answer.status, answer.body),
+  );
+}
+
+interface RootAnswer {
+  cluster_uuid: string;
+  version: { number: string; distribution?: string; minimum_index_compatibility_version?: string };
+}
+
+function readVersion(root: RootAnswer): Version {
+  return {
+    text: root.version.number,
+    ...parseVersion(root.version.number),
+    distribution: root.version.distribution === 'opensearch' ? 'opensearch' : 'elasticsearch',
+    ...(root.version.minimum_index_compatibility_version
+      ? { minimumIndexCompatibility: root.version.minimum_index_compatibility_version }
+      : {}),
+  };
+}
+
+async function readCredentials({ auth, tls }: ClusterConnection): Promise<Credentials> {
+  const credentials: Credentials = {};
+  if (auth?.basic)
+    credentials.basic = { username: auth.basic.username, password: await resolveSecret(auth.basic.password) };
+  if (auth?.apiKey) credentials.apiKey = await resolveSecret(auth.apiKey);
+  if (tls?.ca) {
+    try {
+      credentials.ca = await readFile(tls.ca, 'utf8');
+    } catch (error) {
+      throw permanent({
+        type: 'SecretUnresolved',
+        message: `the worker cannot read the certificate authority's file: ${(error as NodeJS.ErrnoException).code}`,
+        where: tls.ca,
+        remedy: 'put the PEM file there on every machine that runs a worker, then retry',
+      });
+    }
+  }
+  if (tls?.fingerprint) credentials.fingerprint = tls.fingerprint;
+  return credentials;
+}

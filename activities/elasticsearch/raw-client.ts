@@ -1,0 +1,98 @@
+import { Client as Client9 } from '@elastic/elasticsearch';
+import { Client as Client7 } from 'elasticsearch-7';
+import { Client as Client8 } from 'elasticsearch-8';
+import type { ClusterConnection } from '../../contracts/runbook';
+
+/**
+ * The official client of each server major behind one small face. Bodies differ between majors and our verbs are few, so
+ * requests go through the clients' transport: it gives pooling, failover between nodes and TLS, and no body changes shape.
+ * Which client may speak to which server was found by trying; ARCHITECTURE.md has the table.
+ */
+export interface RawClient {
+  send(params: {
+    method: string;
+    path: string;
+    query?: Record<string, string | number | boolean>;
+    body?: unknown;
+    timeoutMs: number;
+    signal?: AbortSignal;
+  }): Promise<{ status: number; body: unknown }>;
+  close(): Promise<void>;
+}
+
+export interface Credentials {
+  basic?: { username: string; password: string };
+  apiKey?: string;
+  ca?: string;
+  fingerprint?: string;
+}
+
+/** Every status is an answer for us to classify. */
+const anyStatus = Array.from({ length: 200 }, (_, index) => 400 + index);
+
+/** Another node is tried after a lost connection: a read may be repeated; a write is looked into by its activity first. */
+const readRetries = 2;
+
+export function openClient(major: 7 | 8 | 9, connection: ClusterConnection, credentials: Credentials): RawClient {
+  const auth = credentials.basic ?? (credentials.apiKey ? { apiKey: credentials.apiKey } : undefined);
+  const tls = credentials.ca ? { ca: credentials.ca } : undefined;
+  const common = {
+    nodes: connection.urls,
+    ...(auth ? { auth } : {}),
+    ...(credentials.fingerprint ? { caFingerprint: credentials.fingerprint } : {}),
+  };
+  if (major === 7) {
+    // A node that was down is asked again soon: nodes restart under our own hands.
+    const client = new Client7({ ...common, resurrectStrategy: 'optimistic', ...(tls ? { ssl: tls } : {}) });
+    return {
+      async send({ method, path, query, body, timeoutMs, signal }) {
+        const pending = client.transport.request(
+          {
+            method,
+            path,
+            ...(query ? { querystring: query } : {}),
+            ...(body === undefined ? {} : { body: body as object }),
+          },
+          { requestTimeout: timeoutMs, maxRetries: retries(method), ignore: anyStatus },
+        );
+        const abort = () => pending.abort();
+        signal?.addEventListener('abort', abort, { once: true });
+        try {
+          const answer = await pending;
+          return { status: answer.statusCode ?? 0, body: answer.body as unknown };
+        } finally {
+          signal?.removeEventListener('abort', abort);
+        }
+      },
+      close: async () => client.close(),
+    };
+  }
+  const options = { ...common, ...(tls ? { tls } : {}) };
+  // The transport is the same package in both; only the types of the request builders differ.
+  const client = (major === 8 ? new Client8(options) : new Client9(options)) as Client9;
+  return {
+    async send({ method, path, query, body, timeoutMs, signal }) {
+      const answer = await client.transport.request(
+        {
+          method,
+          path,
+          ...(query ? { querystring: query } : {}),
+          ...(body === undefined ? {} : { body: body as object }),
+        },
+        {
+          requestTimeout: timeoutMs,
+          maxRetries: retries(method),
+          ignore: anyStatus,
+          meta: true,
+          ...(signal ? { signal } : {}),
+        },
+      );
+      return { status: answer.statusCode ?? 0, body: answer.body };
+    },
+    close: async () => client.close(),
+  };
+}
+
+function retries(method: string): number {
+  return method === 'GET' || method === 'HEAD' ? readRetries : 0;
+}
