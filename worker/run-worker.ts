@@ -1,0 +1,91 @@
+import { existsSync } from 'node:fs';
+import path from 'node:path';
+import {
+  DefaultLogger,
+  NativeConnection,
+  Runtime,
+  Worker,
+  type LogLevel,
+  type NativeConnectionOptions,
+} from '@temporalio/worker';
+import type pino from 'pino';
+import { createActivities } from '../activities';
+import { dataConverter } from './data-converter';
+
+export interface WorkerSettings {
+  connection: NativeConnectionOptions;
+  namespace: string;
+  taskQueue: string;
+  /** Aborted to end the worker: activities under way are told, and given the grace time below. */
+  shutdownSignal: AbortSignal;
+  log: pino.Logger;
+}
+
+/**
+ * Following activities end at once when told; short changes on a host are let through to their end, which keeps their
+ * answer. Whatever takes longer is found again by the next worker.
+ */
+const shutdownGraceTime = '20s';
+/** Many batches and hosts wait at once; waiting costs a timer and a request, no CPU. */
+const mostActivitiesAtOnce = 100;
+/** Replaying a long run costs seconds of CPU; a few dozen runs and batches fit into memory easily. */
+const mostCachedWorkflows = 200;
+
+let isInstalled = false;
+
+/** Temporal's own log lines go where ours go: to stderr, as JSON or pretty, as the logger was made. */
+function installLogger(log: pino.Logger): void {
+  if (isInstalled) return;
+  isInstalled = true;
+  const levels: Record<LogLevel, pino.Level> = {
+    TRACE: 'trace',
+    DEBUG: 'debug',
+    INFO: 'info',
+    WARN: 'warn',
+    ERROR: 'error',
+  };
+  Runtime.install({
+    logger: new DefaultLogger('INFO', ({ level, message, meta }) => log[levels[level]](meta ?? {}, message)),
+    // Signals are handled by the command line, which ends the worker through shutdownSignal.
+    shutdownSignals: [],
+  });
+}
+
+/** Runs a worker until the signal. Resolves once it has drained. */
+export async function runWorker({
+  connection,
+  namespace,
+  taskQueue,
+  shutdownSignal,
+  log,
+}: WorkerSettings): Promise<void> {
+  installLogger(log);
+  const native = await NativeConnection.connect(connection);
+  const { activities, close } = createActivities();
+  try {
+    const worker = await Worker.create({
+      connection: native,
+      namespace,
+      taskQueue,
+      ...workflowSource(),
+      activities: { ...activities },
+      dataConverter,
+      shutdownGraceTime,
+      maxConcurrentActivityTaskExecutions: mostActivitiesAtOnce,
+      maxCachedWorkflows: mostCachedWorkflows,
+    });
+    shutdownSignal.addEventListener('abort', () => worker.shutdown(), { once: true });
+    if (shutdownSignal.aborted) return;
+    log.info({ taskQueue, namespace }, 'worker started');
+    await worker.run();
+  } finally {
+    await close();
+    await native.close();
+  }
+}
+
+/** The bundle that the build made; from a source checkout the workflows are bundled at the start, which takes seconds. */
+function workflowSource(): { workflowBundle: { codePath: string } } | { workflowsPath: string } {
+  const codePath = path.join(__dirname, '..', 'workflow-bundle.js');
+  return existsSync(codePath) ? { workflowBundle: { codePath } } : { workflowsPath: require.resolve('../workflows') };
+}

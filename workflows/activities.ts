@@ -1,0 +1,45 @@
+import { proxyActivities, type ActivityInterfaceFor, type ActivityOptions } from '@temporalio/workflow';
+import type { ClusterActivities } from '../contracts/cluster-activities';
+import type { HostActivities } from '../contracts/host-activities';
+import { follow, install, short, survey } from './activity-options';
+
+type All = ActivityInterfaceFor<ClusterActivities & HostActivities>;
+
+/** Which activity has which time class; what is not named here is short. */
+const presets: Partial<Record<keyof All, ActivityOptions>> = {
+  inspectClusters: survey,
+  inspectHosts: survey,
+  planMigration: survey,
+  previewHostChanges: survey,
+  verifyIndices: survey,
+  installPackage: install,
+  waitForNode: follow,
+  waitForHealth: follow,
+  takeSnapshot: follow,
+  copySnapshotFiles: follow,
+  restoreIndices: follow,
+  finalizeIndices: follow,
+  // Unlinking a large snapshot's files keeps one request busy for minutes.
+  deleteSnapshot: { ...short, startToCloseTimeout: '11m' },
+  removeCopiedSnapshot: { ...short, startToCloseTimeout: '11m' },
+  verifyRepository: { ...short, startToCloseTimeout: '3m' },
+};
+
+/**
+ * The activities, their ids beginning with the step's: `restore#2` of `batch-0003` is found by `status` among the pending
+ * activities, and in the Temporal UI. The counter keeps ids unique within a run.
+ */
+export function activitiesOf(step: string, nextNumber: () => number): All {
+  return new Proxy({} as All, {
+    get(_target, name: string) {
+      const options = presets[name as keyof All] ?? short;
+      return (input: unknown) => {
+        const proxies = proxyActivities<Record<string, (input: unknown) => Promise<unknown>>>({
+          ...options,
+          activityId: `${step}#${nextNumber()}`,
+        });
+        return proxies[name]!(input);
+      };
+    },
+  });
+}

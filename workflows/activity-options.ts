@@ -1,0 +1,57 @@
+import { ActivityCancellationType, type ActivityOptions } from '@temporalio/workflow';
+
+/**
+ * Every time limit and retry bound of an activity, in one place. A preset is a time class; activities.ts says which
+ * activity has which.
+ *
+ * All wait for a cancelled activity to end: a short change on a host is let through to its end, so that what it did is
+ * known and can be undone.
+ *
+ * Bounds are attempts with growing pauses: about as long as a node, a share or a network takes to come back by itself.
+ * After that the step is stuck and a person decides, so nothing is lost by a bound that was too small.
+ */
+
+/** Mistakes in our own code: the same again each time. */
+const nonRetryableErrorTypes = ['TypeError', 'ReferenceError', 'SyntaxError', 'RangeError', 'AssertionError'];
+
+const common = { cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED } satisfies ActivityOptions;
+
+/** 1, 2, 4 … 30 s between attempts: 20 attempts are 8 min of pauses, more than a JVM's restart or a short network cut. */
+const patient = {
+  initialInterval: '1s',
+  backoffCoefficient: 2,
+  maximumInterval: '30s',
+  maximumAttempts: 20,
+  nonRetryableErrorTypes,
+} as const;
+
+/** Reads, and changes made by one request or a few commands; 60 s is three requests that hang until their own limit. */
+export const short: ActivityOptions = { ...common, startToCloseTimeout: '60s', retry: patient };
+
+/** Many requests in one activity, as the preflight's: reports each check by a heartbeat, so a lost worker shows sooner. */
+export const survey: ActivityOptions = {
+  ...common,
+  startToCloseTimeout: '15m',
+  heartbeatTimeout: '60s',
+  retry: patient,
+};
+
+/** Installing a package downloads; its output is its heartbeat. A failing package manager rarely mends itself: 5 attempts. */
+export const install: ActivityOptions = {
+  ...common,
+  startToCloseTimeout: '20m',
+  heartbeatTimeout: '60s',
+  retry: { ...patient, maximumAttempts: 5 },
+};
+
+/**
+ * Following long work that goes on by itself: a lost worker is noticed after the heartbeat timeout, and the next attempt
+ * finds the work again. The heartbeat timeout is above the 20 s that one hanging request takes. Many attempts, since a
+ * run of days may see many worker restarts; the follower itself gives up on work that does not move.
+ */
+export const follow: ActivityOptions = {
+  ...common,
+  startToCloseTimeout: '30d',
+  heartbeatTimeout: '30s',
+  retry: { ...patient, maximumAttempts: 60 },
+};

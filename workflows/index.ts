@@ -1,0 +1,4 @@
+/** The registered workflow types; their names are in contracts/messages.ts. */
+export { migrationWorkflow } from './migration';
+export { moveBatchWorkflow } from './move-batch';
+export { planWorkflow } from './plan';

@@ -1,0 +1,27 @@
+import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
+import type { Decision, GateDecision, StepDecision } from '../contracts/decisions';
+import { queries, signals, updates } from '../contracts/messages';
+import type { MigrationPlan } from '../contracts/plan';
+import type { BatchStatus, RunStatus } from '../contracts/status';
+
+/** Updates answer with the status as it is once the decision stands. */
+export const approveUpdate = defineUpdate<void, [GateDecision]>(updates.approve);
+export const rejectUpdate = defineUpdate<void, [GateDecision]>(updates.reject);
+export const pauseUpdate = defineUpdate<void, [Decision]>(updates.pause);
+export const resumeUpdate = defineUpdate<void, [Decision]>(updates.resume);
+export const retryUpdate = defineUpdate<void, [StepDecision]>(updates.retry);
+export const skipUpdate = defineUpdate<void, [StepDecision]>(updates.skip);
+export const abortUpdate = defineUpdate<void, [Decision]>(updates.abort);
+
+export const statusQuery = defineQuery<RunStatus>(queries.status);
+export const planQuery = defineQuery<MigrationPlan | undefined>(queries.plan);
+
+export const batchChangedSignal = defineSignal<[BatchStatus]>(signals.batchChanged);
+
+/** A decision that the run passes on to a batch. */
+export interface BatchDecision {
+  verb: 'retry' | 'skip' | 'pause' | 'resume';
+  decision: Decision;
+  step?: string;
+}
+export const decideSignal = defineSignal<[BatchDecision]>(signals.decide);

@@ -1,0 +1,117 @@
+import { allHandlersFinished, CancellationScope, condition, continueAsNew, isCancellation } from '@temporalio/workflow';
+import type { HostFacts } from '../contracts/host-activities';
+import type { MigrationPlan } from '../contracts/plan';
+import type { RunStatus } from '../contracts/status';
+import type { MigrationInput } from '../contracts/workflow-inputs';
+import { cutOver, finish, verifyAll } from './finish';
+import { moveBatches } from './move';
+import { noPlan, prepare, putLimitsBack } from './prepare';
+import { RunBoard } from './run-board';
+import { undoRun } from './undo';
+
+/**
+ * One migration: preflight, prepare, move, verify, cutover, finish. Ends `completed`, `completed with differences` or
+ * `aborted`; whatever fails in between waits for a person. Answers with its last status.
+ */
+export async function migrationWorkflow({ runbook, carried }: MigrationInput): Promise<RunStatus> {
+  const work = new CancellationScope();
+  const board = new RunBoard(runbook.name, runbook, () => work.cancel(), carried);
+  board.listen();
+  try {
+    const isWhole = await work.run(() => carryOut(board));
+    if (!isWhole) return await continueWithNextBatches(board);
+    board.finish(board.differences.length > 0 ? 'completed with differences' : 'completed');
+  } catch (error) {
+    if (!isCancellation(error)) throw error;
+    // An abort by Update, or a cancellation from Temporal's own tools: the same.
+    await CancellationScope.nonCancellable(async () => {
+      board.isUndoing = true;
+      board.runner.isPaused = false;
+      await undoRun(board, board.plan);
+      board.finish('aborted');
+    });
+  }
+  await CancellationScope.nonCancellable(() => condition(allHandlersFinished));
+  return board.status();
+}
+
+/** @returns false when batches are left for the next run in the chain of continue-as-new. */
+async function carryOut(board: RunBoard): Promise<boolean> {
+  if (!board.plan) {
+    const { plan, facts } = await preflight(board);
+    board.plan = plan;
+    await board.gate('move', `moving ${plan.batches.length} batches from ${plan.source.name} to ${plan.target.name}`);
+    board.enter('prepare');
+    await prepare(board, plan, facts);
+  }
+  const { plan } = board;
+  board.enter('move');
+  if (!(await moveBatches(board, plan))) return false;
+  await putLimitsBack(board);
+  board.enter('verify');
+  await verifyAll(board, plan, 'verify/all', 'verify');
+  await board.gate('cutover', `aliases on ${plan.target.name}, and the applications switched to it`);
+  board.enter('cutover');
+  // The source may have been written to while the gate was closed.
+  if (board.gates.some((gate) => gate.gate === 'cutover')) await verifyAll(board, plan, 'cutover/verify', 'cutover');
+  await cutOver(board, plan);
+  await board.gate('finish', finishAsks(board));
+  board.enter('finish');
+  await finish(board, plan);
+  return true;
+}
+
+async function preflight(board: RunBoard): Promise<{ plan: MigrationPlan; facts: HostFacts[] }> {
+  const { run, runbook } = board;
+  const result = await board.runner.run(
+    { id: 'preflight/checks', phase: 'preflight', title: 'checks and plan', isSkippable: false },
+    async ({ activities }) => {
+      const [clusters, hosts] = await Promise.all([
+        activities.inspectClusters({ run, runbook }),
+        activities.inspectHosts({ run, runbook }),
+      ]);
+      const planned = await activities.planMigration({ run, runbook, clusters, hosts: hosts.facts });
+      board.checks = [...clusters.checks, ...hosts.checks, ...planned.checks];
+      const failed = board.checks.filter((check) => check.level === 'mandatory' && check.state === 'failed');
+      if (failed.length > 0 || !planned.plan) {
+        throw noPlan(
+          failed
+            .map(
+              (check) =>
+                `${check.id} (${check.where}): seen ${check.seen}; wanted ${check.wanted}; ${check.remedy ?? ''}`,
+            )
+            .join('\n'),
+        );
+      }
+      const warnings = board.checks.filter((check) => check.level === 'warning' && check.state === 'failed').length;
+      return {
+        plan: planned.plan,
+        facts: hosts.facts,
+        changed: false,
+        summary: `${board.checks.length} checks, ${warnings} warnings; ${planned.plan.batches.length} batches`,
+      };
+    },
+  );
+  if (!result) throw noPlan('skipped');
+  return result;
+}
+
+function finishAsks(board: RunBoard): string {
+  const { snapshots, hosts } = board.runbook.cleanup;
+  const asks = [
+    snapshots === 'atFinish' ? 'the snapshots are deleted' : 'the snapshots stay',
+    hosts === 'restore'
+      ? 'repositories, path.repo, mounts and exports are taken back (nodes restart)'
+      : 'the hosts stay as they are',
+  ];
+  return asks.join('; ');
+}
+
+async function continueWithNextBatches(board: RunBoard): Promise<never> {
+  await condition(allHandlersFinished);
+  if (!board.plan) throw noPlan('no plan to carry on with');
+  return continueAsNew<(input: MigrationInput) => Promise<RunStatus>>({
+    runbook: board.runbook,
+    carried: { status: board.status(), plan: board.plan },
+  });
+}

@@ -1,0 +1,320 @@
+import {
+  condition,
+  getExternalWorkflowHandle,
+  setCurrentDetails,
+  setHandler,
+  upsertMemo,
+  ApplicationFailure,
+} from '@temporalio/workflow';
+import {
+  decisionRefused,
+  type Decision,
+  type GateDecision,
+  type RecordedDecision,
+  type StepDecision,
+} from '../contracts/decisions';
+import { batchName, batchWorkflowId } from '../contracts/ids';
+import type { MigrationPlan } from '../contracts/plan';
+import type { GateName, MigrationRunbook } from '../contracts/runbook';
+import type { BatchStatus, Check, Difference, GateStatus, Phase, RunState, RunStatus } from '../contracts/status';
+import { now } from './clock';
+import * as messages from './messages';
+import { StepRunner } from './step-runner';
+
+/** Titles of at most so many running steps make up the one sentence of what a run does now. */
+const fewTitles = 3;
+
+/**
+ * Everything that a run knows of itself: its steps, batches, gates and decisions. Answers the status query, takes the
+ * operator's Updates, and refuses those that do not fit with words for the operator.
+ */
+export class RunBoard {
+  readonly runner = new StepRunner(() => this.changed());
+  readonly gates: GateStatus[];
+  batches: BatchStatus[] = [];
+  checks: Check[] = [];
+  plan?: MigrationPlan;
+  cutover?: string;
+  abort?: Decision;
+  end?: RunState;
+  isUndoing = false;
+  phase: Phase = 'preflight';
+  private readonly decisions: RecordedDecision[] = [];
+  private startedAt = now();
+  private endedAt?: string;
+  private shown = '';
+
+  constructor(
+    readonly run: string,
+    readonly runbook: MigrationRunbook,
+    private readonly onAbort: () => void,
+    carried?: { status: RunStatus; plan: MigrationPlan },
+  ) {
+    this.gates = carried?.status.gates ?? runbook.gates.map((gate) => ({ gate, state: 'closed', asks: '' }));
+    if (!carried) return;
+    const { status, plan } = carried;
+    this.plan = plan;
+    this.batches = status.batches;
+    this.checks = status.checks;
+    this.phase = status.phase;
+    this.startedAt = status.startedAt;
+    this.decisions.push(...status.decisions);
+    this.runner.steps.push(...status.steps);
+    this.runner.changes.push(...status.changes);
+    this.runner.differences.push(...status.differences);
+    this.runner.isPaused = status.isPaused;
+  }
+
+  /** Registers the handlers: call once, before anything is awaited. */
+  listen(): void {
+    setHandler(messages.statusQuery, () => this.status());
+    setHandler(messages.planQuery, () => this.plan);
+    setHandler(messages.batchChangedSignal, (batch) => this.batchChanged(batch));
+    setHandler(messages.approveUpdate, (decision) => this.decideGate('approve', decision), {
+      validator: (decision: GateDecision) => refuse(this.gateRefusal('approve', decision)),
+    });
+    setHandler(messages.rejectUpdate, (decision) => this.decideGate('reject', decision), {
+      validator: (decision: GateDecision) => refuse(this.gateRefusal('reject', decision)),
+    });
+    setHandler(messages.pauseUpdate, (decision) => this.setPaused(true, decision), {
+      validator: (decision: Decision) =>
+        refuse(this.refusal(decision) ?? (this.runner.isPaused ? 'the run is paused already' : undefined)),
+    });
+    setHandler(messages.resumeUpdate, (decision) => this.setPaused(false, decision), {
+      validator: (decision: Decision) =>
+        refuse(this.refusal(decision) ?? (this.runner.isPaused ? undefined : 'the run is not paused')),
+    });
+    setHandler(messages.retryUpdate, (decision) => this.decideStep('retry', decision), {
+      validator: (decision: StepDecision) => refuse(this.refusal(decision) ?? this.stepRefusal('retry', decision.step)),
+    });
+    setHandler(messages.skipUpdate, (decision) => this.decideStep('skip', decision), {
+      validator: (decision: StepDecision) =>
+        refuse(
+          this.refusal(decision) ??
+            (decision.step === undefined ? 'name the step to skip' : this.stepRefusal('skip', decision.step)),
+        ),
+    });
+    setHandler(
+      messages.abortUpdate,
+      (decision) => {
+        this.abort = decision;
+        this.record('abort', decision);
+        this.onAbort();
+      },
+      {
+        validator: (decision: Decision) =>
+          refuse(this.refusal(decision) ?? (this.abort ? 'the run is being aborted already' : undefined)),
+      },
+    );
+  }
+
+  /** Waits for a person where the runbook asks for it. A rejection leaves the run waiting: it may be approved later, or aborted. */
+  async gate(name: GateName, asks: string): Promise<void> {
+    const gate = this.gates.find((each) => each.gate === name);
+    if (!gate || gate.state === 'approved') return;
+    Object.assign(gate, { state: 'open', asks, openedAt: now() });
+    this.changed();
+    await condition(() => gate.state === 'approved');
+    this.changed();
+  }
+
+  enter(phase: Phase): void {
+    this.phase = phase;
+    this.changed();
+  }
+
+  finish(state: RunState): void {
+    this.end = state;
+    this.endedAt = now();
+    this.changed();
+  }
+
+  get differences(): Difference[] {
+    return [...this.runner.differences, ...this.batches.flatMap((batch) => batch.differences)];
+  }
+
+  status(): RunStatus {
+    const done = this.batches.filter((batch) => batch.state === 'done' || batch.state === 'done with differences');
+    const sum = (batches: BatchStatus[], key: 'sizeBytes' | 'documents' | 'indices') =>
+      batches.reduce((total, batch) => total + batch[key], 0);
+    return {
+      run: this.run,
+      kind: 'Migration',
+      state: this.state(),
+      isPaused: this.runner.isPaused,
+      phase: this.phase,
+      now: this.sentence(),
+      startedAt: this.startedAt,
+      ...(this.endedAt ? { endedAt: this.endedAt } : {}),
+      steps: this.runner.steps,
+      batches: this.batches,
+      gates: this.gates,
+      decisions: this.decisions,
+      totals: {
+        bytes: sum(this.batches, 'sizeBytes'),
+        bytesDone: sum(done, 'sizeBytes'),
+        documents: sum(this.batches, 'documents'),
+        documentsDone: sum(done, 'documents'),
+        indices: sum(this.batches, 'indices'),
+        indicesDone: sum(done, 'indices'),
+      },
+      differences: this.differences,
+      ...(this.cutover ? { cutover: this.cutover } : {}),
+      checks: this.checks,
+      changes: this.runner.changes,
+    };
+  }
+
+  private state(): RunState {
+    if (this.end) return this.end;
+    if (this.stuckSteps().length > 0) return 'stuck';
+    if (this.isUndoing) return 'undoing';
+    if (this.openGate()) return 'waiting';
+    return this.runner.isPaused ? 'paused' : 'running';
+  }
+
+  private stuckSteps() {
+    return [
+      ...this.runner.stuck,
+      ...this.batches.flatMap((batch) => batch.steps.filter((step) => step.state === 'stuck')),
+    ];
+  }
+
+  private openGate(): GateStatus | undefined {
+    return this.gates.find((gate) => gate.state === 'open' || gate.state === 'rejected');
+  }
+
+  private sentence(): string {
+    if (this.end) return this.end;
+    const stuck = this.stuckSteps();
+    if (stuck[0])
+      return `stuck at ${stuck[0].id}: ${stuck[0].failure?.message ?? ''}${stuck.length > 1 ? `, and ${stuck.length - 1} more` : ''}`;
+    const gate = this.openGate();
+    if (gate) {
+      const rejected =
+        gate.state === 'rejected' ? ` (rejected by ${gate.decision?.by ?? ''}: ${gate.decision?.reason ?? ''})` : '';
+      return `waits for an approval of ${gate.gate}: ${gate.asks}${rejected}`;
+    }
+    if (this.runner.isPaused) return 'paused: no new step is begun';
+    const running = [
+      ...this.runner.steps.filter((step) => step.state === 'running').map((step) => step.title),
+      ...this.batches.flatMap((batch) =>
+        batch.steps
+          .filter((step) => step.state === 'running')
+          .map((step) => `${batchName(batch.number)}: ${step.title}`),
+      ),
+    ];
+    return (
+      running.slice(0, fewTitles).join(' · ') +
+        (running.length > fewTitles ? ` · and ${running.length - fewTitles} more` : '') || this.phase
+    );
+  }
+
+  /** Lists and the Temporal UI see a run by its memo and its details; both only when they would say something new. */
+  private changed(): void {
+    const state = this.state();
+    const shown = `${state} ${this.phase}`;
+    if (shown === this.shown) return;
+    this.shown = shown;
+    upsertMemo({ kind: 'Migration', state, phase: this.phase });
+    setCurrentDetails(`**${state}** in ${this.phase}: ${this.sentence()}`);
+  }
+
+  private batchChanged(batch: BatchStatus): void {
+    const index = this.batches.findIndex((each) => each.number === batch.number);
+    if (index >= 0) this.batches[index] = batch;
+    this.changed();
+  }
+
+  private record(verb: RecordedDecision['verb'], { by, reason }: Decision, subject?: string): RecordedDecision {
+    const recorded: RecordedDecision = { verb, by, reason, at: now(), ...(subject ? { subject } : {}) };
+    this.decisions.push(recorded);
+    return recorded;
+  }
+
+  private refusal(decision: Decision): string | undefined {
+    if (this.end) return `the run has ended: ${this.end}`;
+    if (!decision?.by) return 'it must be said who decides';
+    return undefined;
+  }
+
+  private gateRefusal(verb: 'approve' | 'reject', decision: GateDecision): string | undefined {
+    const refusal = this.refusal(decision);
+    if (refusal) return refusal;
+    if (this.abort) return 'the run is being aborted';
+    const gate = this.gates.find((each) => each.gate === decision.gate);
+    const open = this.openGate();
+    const waiting = open ? `; the run waits at the gate ${open.gate}` : '; no gate is open';
+    if (!gate) return `this run has no gate ${decision.gate}${waiting}`;
+    if (gate.state === 'approved')
+      return `the gate ${gate.gate} has been approved already, by ${gate.decision?.by ?? ''}`;
+    if (gate.state === 'closed')
+      return `the gate ${gate.gate} is not open yet: the run has not come that far${waiting}`;
+    if (verb === 'reject' && gate.state === 'rejected') return `the gate ${gate.gate} has been rejected already`;
+    return undefined;
+  }
+
+  private decideGate(verb: 'approve' | 'reject', decision: GateDecision): void {
+    const gate = this.gates.find((each) => each.gate === decision.gate);
+    if (!gate) return;
+    gate.decision = this.record(verb, decision, gate.gate);
+    gate.state = verb === 'approve' ? 'approved' : 'rejected';
+    this.changed();
+  }
+
+  private async setPaused(isPaused: boolean, decision: Decision): Promise<void> {
+    this.runner.isPaused = isPaused;
+    const verb = isPaused ? 'pause' : 'resume';
+    this.record(verb, decision);
+    this.changed();
+    await this.tellBatches(this.batches.filter(isUnderWay), { verb, decision });
+  }
+
+  private stepRefusal(verb: 'retry' | 'skip', step?: string): string | undefined {
+    const batch = this.batchOf(step);
+    if (batch) {
+      const found = batch.steps.find((each) => each.id === step);
+      if (!found) return `there is no step ${step}`;
+      return found.state === 'stuck' ? undefined : `the step ${step} is not stuck, it is ${found.state}`;
+    }
+    if (step === undefined && this.stuckSteps().length > 0) return undefined;
+    return this.runner.refusal(verb, step);
+  }
+
+  private async decideStep(verb: 'retry' | 'skip', decision: StepDecision): Promise<void> {
+    const { step, by, reason } = decision;
+    this.record(verb, decision, step);
+    const batch = this.batchOf(step);
+    if (!batch) this.runner.decide(verb, { by, reason }, step);
+    const stuck =
+      step === undefined
+        ? this.batches.filter((each) => each.steps.some(({ state }) => state === 'stuck'))
+        : batch
+          ? [batch]
+          : [];
+    await this.tellBatches(stuck, { verb, decision: { by, reason }, ...(step ? { step } : {}) });
+  }
+
+  private batchOf(step: string | undefined): BatchStatus | undefined {
+    return step === undefined
+      ? undefined
+      : this.batches.find((batch) => step.startsWith(`${batchName(batch.number)}/`));
+  }
+
+  /** A batch that has just ended does not mind a message that comes too late. */
+  private async tellBatches(batches: BatchStatus[], message: messages.BatchDecision): Promise<void> {
+    await Promise.allSettled(
+      batches.map((batch) =>
+        getExternalWorkflowHandle(batchWorkflowId(this.run, batch.number)).signal(messages.decideSignal, message),
+      ),
+    );
+  }
+}
+
+export function isUnderWay(batch: BatchStatus): boolean {
+  return batch.state === 'running' || batch.state === 'stuck';
+}
+
+function refuse(reason: string | undefined): void {
+  if (reason) throw ApplicationFailure.create({ type: decisionRefused, message: reason, nonRetryable: true });
+}

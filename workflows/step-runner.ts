@@ -1,0 +1,151 @@
+import { CancelledFailure, condition, isCancellation } from '@temporalio/workflow';
+import type { Decision } from '../contracts/decisions';
+import type { FailureInfo } from '../contracts/failures';
+import type { StepOutcome } from '../contracts/host-activities';
+import type { Change, Difference, Phase, StepStatus } from '../contracts/status';
+import { activitiesOf } from './activities';
+import { now } from './clock';
+import { failureInfoOf } from './failure-info';
+
+/** What a step's body works with. */
+export interface StepContext {
+  id: string;
+  /** 1, and one more for each retry by an operator. */
+  attempt: number;
+  /** Why the attempt before this one failed. */
+  previousFailure?: FailureInfo;
+  activities: ReturnType<typeof activitiesOf>;
+  /** Keeps the evidence of what an activity changed, at once: a body that fails later still has it undone. */
+  record<T extends StepOutcome>(outcome: T): T;
+}
+
+export interface StepDefinition {
+  id: string;
+  phase: Phase;
+  title: string;
+  /** false where everything behind stands on it: a skip is refused. */
+  isSkippable?: boolean;
+}
+
+type StepDecisionVerb = 'retry' | 'skip';
+
+/**
+ * The one step runner, of a run and of each of its batches: shows the step, runs it, keeps its evidence; a step that fails
+ * becomes stuck and waits for retry or skip, and nothing else stops with it.
+ */
+export class StepRunner {
+  readonly steps: StepStatus[] = [];
+  readonly changes: Change[] = [];
+  readonly differences: Difference[] = [];
+  isPaused = false;
+  private readonly decisions = new Map<string, { verb: StepDecisionVerb; decision: Decision }>();
+  private readonly unskippable = new Set<string>();
+  private activityCount = 0;
+
+  /** @param onChange called whenever a step's state changes: a batch tells its run, a run its memo. */
+  constructor(private readonly onChange: () => void) {}
+
+  get stuck(): StepStatus[] {
+    return this.steps.filter((step) => step.state === 'stuck');
+  }
+
+  /** @returns why the decision must be refused; nothing when it may be taken. */
+  refusal(verb: StepDecisionVerb, id?: string): string | undefined {
+    if (id === undefined) return this.stuck.length > 0 ? undefined : 'no step is stuck';
+    const step = this.steps.find((each) => each.id === id);
+    if (!step) return `there is no step ${id}`;
+    if (step.state !== 'stuck') return `the step ${id} is not stuck, it is ${step.state}`;
+    if (verb === 'skip' && this.unskippable.has(id))
+      return `the step ${id} cannot be skipped: what follows needs its result`;
+    return undefined;
+  }
+
+  /** Call only when refusal() has none. Without an id: every stuck step. */
+  decide(verb: StepDecisionVerb, decision: Decision, id?: string): void {
+    for (const step of id === undefined ? this.stuck : this.steps.filter((each) => each.id === id)) {
+      this.decisions.set(step.id, { verb, decision });
+    }
+  }
+
+  /**
+   * Runs a step to its end. Answers with nothing when an operator skipped it.
+   * @throws CancelledFailure when the run is aborted meanwhile.
+   */
+  async run<T extends Partial<StepOutcome>>(
+    definition: StepDefinition,
+    body: (context: StepContext) => Promise<T>,
+  ): Promise<T | undefined> {
+    const { id, phase, title, isSkippable = true } = definition;
+    if (!isSkippable) this.unskippable.add(id);
+    const step: StepStatus = this.begin({ id, phase, title, state: 'pending', attempt: 0 });
+    let previousFailure: FailureInfo | undefined;
+    for (;;) {
+      await condition(() => !this.isPaused);
+      step.attempt += 1;
+      step.state = 'running';
+      step.startedAt ??= now();
+      delete step.failure;
+      this.onChange();
+      const changesBefore = this.changes.length;
+      try {
+        const outcome = await body({
+          id,
+          attempt: step.attempt,
+          ...(previousFailure ? { previousFailure } : {}),
+          activities: activitiesOf(id, () => (this.activityCount += 1)),
+          record: (result) => {
+            this.changes.push(...result.changes);
+            return result;
+          },
+        });
+        const changed = outcome.changed ?? this.changes.length > changesBefore;
+        this.finish(step, 'done', { changed, ...(outcome.summary ? { summary: outcome.summary } : {}) });
+        return outcome;
+      } catch (error) {
+        if (isCancellation(error)) {
+          this.finish(step, 'undone', { summary: 'cut short by an abort' });
+          throw error;
+        }
+        previousFailure = failureInfoOf(error, id);
+      }
+      const verdict = await this.waitForDecision(step, previousFailure);
+      if (verdict.verb === 'skip') {
+        this.finish(step, 'skipped', { summary: `skipped by ${verdict.decision.by}: ${verdict.decision.reason}` });
+        this.differences.push({
+          where: id,
+          what: `skipped by ${verdict.decision.by}: ${verdict.decision.reason}; it had failed: ${previousFailure.message}`,
+        });
+        return undefined;
+      }
+    }
+  }
+
+  private begin(step: StepStatus): StepStatus {
+    const known = this.steps.find((each) => each.id === step.id);
+    if (!known) {
+      this.steps.push(step);
+      return step;
+    }
+    // A step that is run anew, as a batch that is moved again: its last run is what status shows.
+    delete known.endedAt;
+    return Object.assign(known, { state: 'pending' });
+  }
+
+  private async waitForDecision(step: StepStatus, failure: FailureInfo) {
+    step.state = 'stuck';
+    step.failure = failure;
+    this.decisions.delete(step.id);
+    this.onChange();
+    await condition(() => this.decisions.has(step.id));
+    const verdict = this.decisions.get(step.id);
+    this.decisions.delete(step.id);
+    if (!verdict) throw new CancelledFailure('cancelled while stuck');
+    return verdict;
+  }
+
+  private finish(step: StepStatus, state: StepStatus['state'], rest: Partial<StepStatus>): void {
+    Object.assign(step, { state, endedAt: now(), ...rest });
+    delete step.progress;
+    this.onChange();
+  }
+}
