@@ -1,0 +1,92 @@
+import { ApplicationFailure } from '@temporalio/common';
+import type { ClusterActivities } from '../../contracts/cluster-activities';
+import type { FailureInfo } from '../../contracts/failures';
+import type { HostActivities } from '../../contracts/host-activities';
+import type { MigrationPlan } from '../../contracts/plan';
+
+type All = ClusterActivities & HostActivities;
+
+/** Activities that do nothing but note that they were called: for tests of what the workflows ask for, in which order. */
+export function recordedActivities(plan: MigrationPlan, over: Partial<All> = {}) {
+  const calls: string[] = [];
+  const unchanged = { changed: false, summary: 'as it was', changes: [] };
+  const defaults: Partial<Record<keyof All, (input: never) => unknown>> = {
+    inspectClusters: () => ({ checks: [], source: plan.source, target: plan.target, indices: [], aliases: [] }),
+    inspectHosts: () => ({ checks: [], facts: [] }),
+    planMigration: () => ({ checks: [], plan, hostChanges: [] }),
+    previewHostChanges: () => [],
+    readNodes: ({ side }: { side: 'source' | 'target' }) => plan[side].nodes,
+    readClusterSettings: () => ({}),
+    isRepositoryRegistered: () => false,
+    listUnblocked: ({ indices }: { indices: string[] }) => indices,
+    takeSnapshot: () => ({ ...unchanged, state: 'SUCCESS', failures: [], bytes: 10, files: 1 }),
+    restoreIndices: () => ({ ...unchanged, bytes: 10 }),
+    copySnapshotFiles: () => ({ ...unchanged, bytes: 10, files: 1, seconds: 1 }),
+    verifyIndices: () => ({ ...unchanged, differences: [], adapted: [], indices: 1, documents: 1 }),
+    readNodeService: () => ({ active: true, activeState: 'active', startedAfterConfigChange: true, startedAtMs: 1 }),
+  };
+  const names: (keyof All)[] = [
+    'inspectClusters',
+    'inspectHosts',
+    'planMigration',
+    'previewHostChanges',
+    'readNodes',
+    'readClusterSettings',
+    'putClusterSettings',
+    'flushIndices',
+    'waitForNode',
+    'waitForHealth',
+    'isRepositoryRegistered',
+    'registerRepository',
+    'verifyRepository',
+    'unregisterRepository',
+    'listUnblocked',
+    'setWriteBlock',
+    'removeWriteBlock',
+    'takeSnapshot',
+    'deleteSnapshot',
+    'restoreIndices',
+    'finalizeIndices',
+    'unmarkIndices',
+    'deleteRestoredIndices',
+    'verifyIndices',
+    'applyAliases',
+    'removeAliases',
+    'installPackage',
+    'ensureShareDirectory',
+    'ensureExport',
+    'ensureNfsService',
+    'ensureFirewall',
+    'ensureMount',
+    'checkShare',
+    'ensurePathRepo',
+    'readNodeService',
+    'restartNodeService',
+    'copySnapshotFiles',
+    'removeCopiedSnapshot',
+    'undoHostChange',
+    'undoPathRepo',
+  ];
+  const activities = Object.fromEntries(
+    names.map((name) => [
+      name,
+      async (input: { host?: string; step?: string }) => {
+        const act = (over[name] ?? defaults[name] ?? (() => unchanged)) as (input: unknown) => unknown;
+        calls.push([name, input.host ?? input.step].filter(Boolean).join(' '));
+        return act(input);
+      },
+    ]),
+  );
+  return { activities, calls };
+}
+
+export function stuckBecause(info: Partial<FailureInfo>): ApplicationFailure {
+  const whole = {
+    type: 'CommandFailed',
+    message: 'it failed',
+    where: 'here',
+    remedy: 'mend it',
+    ...info,
+  } as FailureInfo;
+  return ApplicationFailure.create({ type: whole.type, message: whole.message, nonRetryable: true, details: [whole] });
+}

@@ -1,0 +1,469 @@
+import type { WorkflowHandle } from '@temporalio/client';
+import { WorkflowUpdateFailedError } from '@temporalio/client';
+import type { StepDecision } from '../../contracts/decisions';
+import { queries, updates, workflowTypes } from '../../contracts/messages';
+import type { MigrationPlan } from '../../contracts/plan';
+import type { MigrationRunbook } from '../../contracts/runbook';
+import type { RunStatus } from '../../contracts/status';
+import { nodeOf, planOf, runbookOf, siteRunbookOf } from '../support/fixtures';
+import { recordedActivities, stuckBecause } from '../support/recorded-activities';
+import { startEnvironment, type Environment } from '../support/temporal-environment';
+import { waitUntil } from '../support/wait-until';
+
+jest.setTimeout(120_000);
+
+let environment: Environment;
+let runs = 0;
+
+beforeAll(async () => {
+  environment = await startEnvironment();
+}, 300_000);
+afterAll(async () => environment?.stop());
+
+const why = { by: 'kim', reason: 'test' };
+
+interface Started {
+  handle: WorkflowHandle<(input: unknown) => Promise<RunStatus>>;
+  calls: string[];
+  status(): Promise<RunStatus>;
+  reach(isReached: (status: RunStatus) => boolean): Promise<RunStatus>;
+  decide(verb: keyof typeof updates, over?: Partial<StepDecision> & { gate?: string }): Promise<unknown>;
+}
+
+async function migrate<T>(
+  plan: MigrationPlan,
+  over: Parameters<typeof recordedActivities>[1],
+  test: (run: Started) => Promise<T>,
+  makeRunbook: (name: string) => MigrationRunbook = (name) => runbookOf(name),
+): Promise<T> {
+  const { activities, calls } = recordedActivities(plan, over);
+  return environment.withWorker(activities, async (taskQueue) => {
+    const runbook = makeRunbook(`run-${(runs += 1)}`);
+    const handle = await environment.client.workflow.start<(input: unknown) => Promise<RunStatus>>(
+      workflowTypes.migration,
+      {
+        workflowId: runbook.name,
+        taskQueue,
+        args: [{ runbook }],
+      },
+    );
+    const status = () => handle.query<RunStatus>(queries.status);
+    return test({
+      handle,
+      calls,
+      status,
+      reach: (isReached) => waitUntil(status, isReached, { what: 'the state' }),
+      decide: (verb, rest = {}) => handle.executeUpdate(updates[verb], { args: [{ ...why, ...rest }] }),
+    });
+  });
+}
+
+const fails = async (promise: Promise<unknown>): Promise<string> => {
+  const error: unknown = await promise.then(
+    () => new Error('it was not refused'),
+    (reason: unknown) => reason,
+  );
+  if (!(error instanceof WorkflowUpdateFailedError)) throw error;
+  return error.cause?.message ?? '';
+};
+
+test('moves every batch through its stages, then aliases, then marks and snapshots', async () => {
+  await migrate(planOf(2), {}, async ({ handle, calls }) => {
+    const status = await handle.result();
+    expect(status.state).toBe('completed');
+    expect(status.batches.map((batch) => batch.steps.map((step) => step.id))).toEqual(
+      ['batch-0001', 'batch-0002'].map((batch) =>
+        ['snapshot', 'restore', 'finalize', 'verify'].map((stage) => `${batch}/${stage}`),
+      ),
+    );
+    expect(status.totals).toMatchObject({ indices: 2, indicesDone: 2, documents: 2000, documentsDone: 2000 });
+    const own = calls.filter((call) => !call.includes('batch-'));
+    // Both are asked at once.
+    expect(own.splice(0, 2).sort()).toEqual(['inspectClusters', 'inspectHosts']);
+    expect(own).toEqual([
+      'planMigration',
+      'isRepositoryRegistered prepare/source/repository',
+      'registerRepository prepare/source/repository',
+      'verifyRepository prepare/source/repository',
+      'isRepositoryRegistered prepare/target/repository',
+      'registerRepository prepare/target/repository',
+      'verifyIndices verify/all',
+      'verifyIndices verify/all',
+      'applyAliases cutover/aliases',
+      'unmarkIndices finish/marks',
+      'deleteSnapshot finish/snapshots',
+      'deleteSnapshot finish/snapshots',
+    ]);
+  });
+});
+
+test('overlaps batches: the second is snapshotted while the first restores, and no two large snapshots run at once', async () => {
+  let snapshots = 0;
+  let restores = 0;
+  let most = 0;
+  let overlapped = false;
+  const over = {
+    takeSnapshot: async () => {
+      most = Math.max(most, (snapshots += 1));
+      overlapped ||= restores > 0;
+      await new Promise((resolve) => setTimeout(resolve, 300));
+      snapshots -= 1;
+      return { changed: true, summary: '', changes: [], state: 'SUCCESS' as const, failures: [], bytes: 1, files: 1 };
+    },
+    restoreIndices: async () => {
+      restores += 1;
+      await new Promise((resolve) => setTimeout(resolve, 600));
+      restores -= 1;
+      return { changed: true, summary: '', changes: [], bytes: 1 };
+    },
+  };
+  await migrate(planOf(4), over, async ({ handle }) => {
+    expect((await handle.result()).state).toBe('completed');
+    expect(most).toBe(1);
+    expect(overlapped).toBe(true);
+  });
+});
+
+test('a stuck batch holds up nothing else; retry goes on with it', async () => {
+  let isMended = false;
+  const restored = { changed: true, summary: '', changes: [], bytes: 1 };
+  const over = {
+    restoreIndices: async ({ step }: { step: string }) => {
+      if (step === 'batch-0001/restore' && !isMended) throw stuckBecause({ type: 'RestoreFailed', message: 'no room' });
+      return restored;
+    },
+  };
+  await migrate(planOf(3), over, async ({ handle, reach, decide }) => {
+    const stuck = await reach((status) => status.state === 'stuck' && status.totals.indicesDone === 2);
+    expect(stuck.now).toBe('stuck at batch-0001/restore: no room');
+    expect(await fails(decide('retry', { step: 'batch-0002/restore' }))).toBe(
+      'the step batch-0002/restore is not stuck, it is done',
+    );
+    expect(await fails(decide('skip', { step: 'batch-0001/finalize' }))).toBe('there is no step batch-0001/finalize');
+    isMended = true;
+    await decide('retry', { step: 'batch-0001/restore' });
+    const status = await handle.result();
+    expect(status.state).toBe('completed');
+    expect(status.batches[0]?.steps.find((step) => step.id === 'batch-0001/restore')?.attempt).toBe(2);
+    expect(status.decisions).toEqual([
+      expect.objectContaining({ verb: 'retry', by: 'kim', subject: 'batch-0001/restore' }),
+    ]);
+  });
+});
+
+test('a skipped step makes the end "completed with differences", with who and why', async () => {
+  const over = {
+    verifyIndices: async ({ step }: { step: string }) => ({
+      changed: false,
+      summary: '',
+      changes: [],
+      differences: step.includes('batch') ? [{ where: 'index-1', what: '3 documents less' }] : [],
+      adapted: [],
+      indices: 1,
+      documents: 1,
+    }),
+  };
+  await migrate(planOf(1), over, async ({ handle, reach, decide }) => {
+    const stuck = await reach((status) => status.state === 'stuck');
+    const failure = stuck.batches[0]?.steps.find((step) => step.state === 'stuck')?.failure;
+    expect(failure).toMatchObject({ type: 'VerificationFailed', where: 'index-1', why: 'index-1: 3 documents less' });
+    await decide('skip', { step: 'batch-0001/verify', reason: 'known' });
+    const status = await handle.result();
+    expect(status.state).toBe('completed with differences');
+    expect(status.differences).toEqual([
+      { where: 'batch-0001/verify', what: 'skipped by kim: known; it had failed: source and target differ in 1 place' },
+    ]);
+  });
+});
+
+test('a retry after differences takes the batch again, from a new snapshot', async () => {
+  let comparisons = 0;
+  const over = {
+    verifyIndices: async () => {
+      comparisons += 1;
+      const differences = comparisons <= 2 ? [{ where: 'index-1', what: 'later writes' }] : [];
+      return { changed: false, summary: '', changes: [], differences, adapted: [], indices: 1, documents: 1 };
+    },
+  };
+  await migrate(planOf(1), over, async ({ handle, reach, decide, calls }) => {
+    await reach((status) => status.state === 'stuck');
+    await decide('retry');
+    const status = await handle.result();
+    expect(status.state).toBe('completed');
+    expect(status.batches[0]?.snapshots).toHaveLength(2);
+    expect(calls.filter((call) => call === 'deleteRestoredIndices batch-0001/verify')).toHaveLength(1);
+  });
+});
+
+test('a PARTIAL snapshot is deleted and taken again under the next name, never restored', async () => {
+  const asked: string[] = [];
+  const restoredFrom: string[] = [];
+  const over = {
+    takeSnapshot: async ({ snapshot }: { snapshot: string }) => {
+      asked.push(snapshot);
+      const state = asked.length < 3 ? ('PARTIAL' as const) : ('SUCCESS' as const);
+      return {
+        changed: true,
+        summary: '',
+        changes: [],
+        state,
+        failures: ['index-1[0]: node left'],
+        bytes: 1,
+        files: 1,
+      };
+    },
+    restoreIndices: async ({ snapshot }: { snapshot: string }) => {
+      restoredFrom.push(snapshot);
+      return { changed: true, summary: '', changes: [], bytes: 1 };
+    },
+  };
+  await migrate(planOf(1), over, async ({ handle }) => {
+    const { run } = await handle.result();
+    expect(asked).toEqual([1, 2, 3].map((round) => `${run}-batch-0001-${round}`));
+    expect(restoredFrom).toEqual([`${run}-batch-0001-3`]);
+  });
+});
+
+test('gates: waits for a person, refuses what does not fit, and a rejection may be followed by an approval', async () => {
+  await migrate(
+    planOf(1),
+    {},
+    async ({ handle, reach, decide, calls }) => {
+      const waiting = await reach((status) => status.state === 'waiting');
+      expect(waiting.now).toMatch(/^waits for an approval of cutover: /);
+      expect(calls.some((call) => call.startsWith('applyAliases'))).toBe(false);
+      expect(await fails(decide('approve', { gate: 'finish' }))).toBe(
+        'the gate finish is not open yet: the run has not come that far; the run waits at the gate cutover',
+      );
+      expect(await fails(decide('approve', { gate: 'nope' }))).toMatch(
+        /^this run has no gate nope; the run waits at the gate cutover/,
+      );
+      expect(await fails(decide('approve', { gate: 'cutover', by: '' }))).toBe('it must be said who decides');
+      await decide('reject', { gate: 'cutover', reason: 'too early' });
+      expect((await reach((status) => status.now.includes('rejected'))).now).toContain('(rejected by kim: too early)');
+      await decide('approve', { gate: 'cutover' });
+      await reach((status) => status.now.includes('finish'));
+      expect(await fails(decide('approve', { gate: 'cutover' }))).toBe(
+        'the gate cutover has been approved already, by kim',
+      );
+      await decide('approve', { gate: 'finish' });
+      const status = await handle.result();
+      expect(status.state).toBe('completed');
+      expect(status.decisions.map((decision) => decision.verb)).toEqual(['reject', 'approve', 'approve']);
+    },
+    (name) => runbookOf(name, { gates: ['cutover', 'finish'] }),
+  );
+});
+
+test('pause begins no new step, of the run and of its batches; resume goes on', async () => {
+  let release: () => void = () => undefined;
+  const held = new Promise<void>((resolve) => (release = resolve));
+  const over = {
+    takeSnapshot: async () => {
+      await held;
+      return { changed: true, summary: '', changes: [], state: 'SUCCESS' as const, failures: [], bytes: 1, files: 1 };
+    },
+  };
+  await migrate(planOf(2), over, async ({ handle, reach, decide, calls }) => {
+    await reach((status) => status.batches[0]?.steps.some((step) => step.state === 'running') === true);
+    await decide('pause');
+    expect(await fails(decide('pause'))).toBe('the run is paused already');
+    release();
+    const paused = await reach((status) => status.batches[0]?.steps[0]?.state === 'done');
+    expect(paused.state).toBe('paused');
+    expect(calls.some((call) => call.startsWith('restoreIndices'))).toBe(false);
+    await decide('resume');
+    expect((await handle.result()).state).toBe('completed');
+  });
+});
+
+test('a preflight that fails is stuck, cannot be skipped, and shows the checks', async () => {
+  let isMended = false;
+  const plan = planOf(1);
+  const failed = {
+    id: 'cluster.health',
+    level: 'mandatory' as const,
+    where: 'source',
+    seen: 'red',
+    wanted: 'green',
+    remedy: 'mend the index',
+  };
+  const over = {
+    planMigration: async () => ({
+      checks: isMended ? [] : [{ ...failed, state: 'failed' as const }],
+      plan,
+      hostChanges: [],
+    }),
+  };
+  await migrate(plan, over, async ({ handle, reach, decide, calls }) => {
+    const stuck = await reach((status) => status.state === 'stuck');
+    expect(stuck.steps[0]?.failure?.why).toBe('cluster.health (source): seen red; wanted green; mend the index');
+    expect(calls).toEqual(['inspectClusters', 'inspectHosts', 'planMigration']);
+    expect(await fails(decide('skip', { step: 'preflight/checks' }))).toMatch(/cannot be skipped/);
+    isMended = true;
+    await decide('retry');
+    expect((await handle.result()).state).toBe('completed');
+  });
+});
+
+test('an abort lets what is under way end, then undoes in reverse, each undo a step', async () => {
+  const over = {
+    registerRepository: async ({
+      step,
+      repository,
+    }: {
+      step: string;
+      repository: { side: 'source' | 'target'; name: string };
+    }) => ({
+      changed: true,
+      summary: 'registered',
+      changes: [
+        {
+          step,
+          at: '',
+          where: repository.side,
+          what: repository.name,
+          before: '',
+          after: '',
+          undo: {
+            kind: 'repository' as const,
+            side: repository.side,
+            repository: repository.name,
+            summary: `unregister on ${repository.side}`,
+          },
+        },
+      ],
+    }),
+    restoreIndices: async () => {
+      throw stuckBecause({ message: 'no' });
+    },
+  };
+  await migrate(planOf(1), over, async ({ handle, reach, decide, calls }) => {
+    await reach((status) => status.state === 'stuck');
+    await decide('abort', { reason: 'wrong cluster' });
+    const status = await handle.result();
+    expect(status.state).toBe('aborted');
+    expect(calls.slice(calls.indexOf('deleteRestoredIndices undo/batch-0001'))).toEqual([
+      'deleteRestoredIndices undo/batch-0001',
+      'deleteSnapshot undo/batch-0001',
+      'unregisterRepository undo/prepare/target/repository',
+      'unregisterRepository undo/prepare/source/repository',
+    ]);
+    expect(status.steps.filter((step) => step.id.startsWith('undo/')).map((step) => step.state)).toEqual([
+      'done',
+      'done',
+      'done',
+    ]);
+    expect(status.changes.every((change) => change.undo === undefined)).toBe(true);
+  });
+});
+
+test('hosts: the server first, then its clients; nodes restart one by one, the elected master last', async () => {
+  const nodes = [
+    nodeOf('n11', '10.99.0.11', { isElectedMaster: true }),
+    nodeOf('n12', '10.99.0.12'),
+    nodeOf('n13', '10.99.0.13', { pathRepo: ['/srv/snapshots'] }),
+  ];
+  const share = {
+    id: 'share' as const,
+    server: 'h11',
+    exportPath: '/srv/snapshots',
+    mountPath: '/srv/snapshots',
+    mountOptions: ['hard'],
+    clients: [
+      { host: 'h12', access: 'rw' as const },
+      { host: 'h21', access: 'ro' as const },
+    ],
+  };
+  const base = planOf(1);
+  const plan = planOf(1, {
+    shares: [share],
+    source: { ...base.source, nodes },
+    repositories: [{ side: 'source', name: 'r', register: true, location: '/srv/snapshots/r', readonly: false }],
+  });
+  let atOnce = 0;
+  let most = 0;
+  const over = {
+    restartNodeService: async () => {
+      most = Math.max(most, (atOnce += 1));
+      return { changed: true, summary: '', changes: [] };
+    },
+    waitForHealth: async () => {
+      atOnce -= 1;
+      return { changed: false, summary: '', changes: [] };
+    },
+  };
+  await migrate(
+    plan,
+    over,
+    async ({ handle, calls }) => {
+      expect((await handle.result()).state).toBe('completed');
+      expect(calls.filter((call) => call.startsWith('restartNodeService'))).toEqual([
+        'restartNodeService h12',
+        'restartNodeService h11',
+      ]);
+      expect(most).toBe(1);
+      const server = calls.indexOf('ensureExport h11');
+      expect(server).toBeGreaterThan(calls.indexOf('ensureShareDirectory h11'));
+      expect(calls.indexOf('ensureMount h12')).toBeGreaterThan(server);
+      expect(calls.indexOf('ensureMount h21')).toBeGreaterThan(server);
+      expect(calls.indexOf('registerRepository prepare/source/repository')).toBeGreaterThan(
+        calls.indexOf('restartNodeService h11'),
+      );
+    },
+    siteRunbookOf,
+  );
+});
+
+test('raised limits are put back after the move, and an abort before that puts them back too', async () => {
+  const settings = ({ values, step }: { values: object; step: string }) => ({
+    changed: true,
+    summary: '',
+    changes: [
+      {
+        step,
+        at: '',
+        where: 'target',
+        what: '',
+        before: '',
+        after: '',
+        undo: {
+          kind: 'settings' as const,
+          side: 'target' as const,
+          before: { 'indices.recovery.max_bytes_per_sec': '40mb' },
+          summary: 'put back',
+        },
+      },
+    ],
+    values,
+  });
+  const put: unknown[] = [];
+  const over = {
+    readClusterSettings: async () => ({ 'indices.recovery.max_bytes_per_sec': '40mb' }),
+    putClusterSettings: async (input: { values: object; step: string }) => {
+      put.push([input.step, input.values]);
+      return settings(input);
+    },
+  };
+  const fast = (name: string) =>
+    runbookOf(name, {
+      snapshot: { repository: { existing: { location: '/srv/repository/run' } }, recoveryMaxBytesPerSec: '1gb' },
+    });
+  const raised = ['prepare/target/limits', { 'indices.recovery.max_bytes_per_sec': '1gb' }];
+  const back = { 'indices.recovery.max_bytes_per_sec': '40mb' };
+  await migrate(planOf(1), over, async ({ handle }) => handle.result(), fast);
+  expect(put).toEqual([raised, ['move/limits', back]]);
+  put.length = 0;
+  const stuck = { ...over, restoreIndices: async () => Promise.reject(stuckBecause({})) };
+  await migrate(
+    planOf(1),
+    stuck,
+    async ({ handle, reach, decide }) => {
+      await reach((status) => status.state === 'stuck');
+      await decide('abort');
+      expect((await handle.result()).state).toBe('aborted');
+    },
+    fast,
+  );
+  expect(put).toEqual([raised, ['undo/prepare/target/limits/settings', back]]);
+});
