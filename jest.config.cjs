@@ -11,14 +11,21 @@ const common = {
     ],
   },
   modulePathIgnorePatterns: ['<rootDir>/dist/'],
-  // The servers that a file needs are started once for all files: see test/e2e/README.md.
-  injectGlobals: true,
 };
 
 module.exports = {
-  projects: ['unit', 'workflows', 'replay', 'e2e'].map((name) => ({
-    ...common,
-    displayName: name,
-    testMatch: [`<rootDir>/test/${name}/**/*.test.ts`],
-  })),
+  projects: [
+    { ...common, displayName: 'unit', testMatch: ['<rootDir>/test/unit/**/*.test.ts'] },
+    { ...common, displayName: 'workflows', testMatch: ['<rootDir>/test/workflows/**/*.test.ts'] },
+    { ...common, displayName: 'replay', testMatch: ['<rootDir>/test/replay/**/*.test.ts'] },
+    // Two clusters on loopback, started once for all files.
+    {
+      ...common,
+      displayName: 'e2e',
+      testMatch: ['<rootDir>/test/e2e/**/*.test.ts'],
+      globalSetup: '<rootDir>/test/e2e/global-setup.ts',
+    },
+    // Real hosts: test/run.ts starts the site and runs this project inside its network namespace.
+    { ...common, displayName: 'site', testMatch: ['<rootDir>/test/site/**/*.test.ts'] },
+  ],
 };

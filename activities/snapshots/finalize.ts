@@ -107,7 +107,10 @@ async function readReplicaSettings(cluster: Cluster, indices: IndexFacts[]): Pro
         JSON.stringify(
           autoExpand && autoExpand !== 'false'
             ? { 'index.auto_expand_replicas': autoExpand }
-            : { 'index.number_of_replicas': settings['index.number_of_replicas'] ?? '1' },
+            : {
+                'index.number_of_replicas': settings['index.number_of_replicas'] ?? '1',
+                'index.auto_expand_replicas': autoExpand ?? null,
+              },
         ),
       );
     }

@@ -18,12 +18,10 @@ import {
 const stallMs = 30 * 60_000;
 
 /**
- * Settings that must not come along. Replicas are set once the primaries are there; a write block of ours would stop the
+ * Settings that must not come along. A write block of ours would stop the
  * target; allocation filters name the source's nodes and would leave shards unassigned on the target.
  */
 const leftOut = [
-  'index.number_of_replicas',
-  'index.auto_expand_replicas',
   'index.blocks.write',
   'index.routing.allocation.include.*',
   'index.routing.allocation.exclude.*',
@@ -111,7 +109,12 @@ async function startRestore(
       include_aliases: false,
       ignore_unavailable: false,
       partial: false,
-      index_settings: { 'index.number_of_replicas': 0, [markSetting]: markOf(run) },
+      // These two cannot be left out, only overridden; finalizeIndices gives them the source's values.
+      index_settings: {
+        'index.number_of_replicas': 0,
+        'index.auto_expand_replicas': false,
+        [markSetting]: markOf(run),
+      },
       ignore_index_settings: leftOut,
       ...(isAtLeast(cluster.version, '7.12.0') && cluster.version.distribution === 'elasticsearch'
         ? { feature_states: ['none'] }

@@ -143,7 +143,8 @@ export async function findFailedPrimaries(cluster: Cluster, names: string[]): Pr
       failed.push({
         index,
         shard: Number(shard),
-        why: `${answer.body.unassigned_info?.details ?? ''} ${givenUp.explanation}`.trim().slice(0, 1500),
+        why: withoutStack(`${answer.body.unassigned_info?.details ?? ''}
+${givenUp.explanation}`),
       });
     }
   }
@@ -160,4 +161,10 @@ export async function deleteIndices(cluster: Cluster, names: string[]): Promise<
       timeoutMs: 60_000,
     });
   }
+}
+
+/** Elasticsearch puts whole Java stack traces into its reasons; the causes are what helps, each once. */
+function withoutStack(text: string): string {
+  const lines = text.split(/\r?\n/).filter((line) => !/^\s*(at |\.\.\. \d+ more)/.test(line));
+  return [...new Set(lines.map((line) => line.trim()))].join('\n').slice(0, 1500);
 }

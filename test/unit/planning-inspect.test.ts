@@ -1,0 +1,128 @@
+import { createPlanningActivities } from '../../activities/planning';
+import type { Cluster, Clusters, RequestParams } from '../../activities/elasticsearch/cluster';
+import { permanent } from '../../activities/failure';
+import { runbookOf } from '../support/fixtures';
+
+/** A cluster that answers by a table of paths; what is not in it answers as an empty cluster would. */
+function fakeCluster(side: 'source' | 'target', answers: Record<string, unknown> = {}): Cluster {
+  const defaults: Record<string, unknown> = {
+    '/_cluster/health': {
+      cluster_name: side,
+      status: 'green',
+      active_shards: 0,
+      initializing_shards: 0,
+      unassigned_shards: 0,
+    },
+    '/_cat/indices': [],
+  };
+  return {
+    side,
+    uuid: `uuid-${side}`,
+    version: {
+      text: '7.17.29',
+      major: 7,
+      minor: 17,
+      patch: 29,
+      distribution: 'elasticsearch',
+      minimumIndexCompatibility: '6.0.0',
+    },
+    request: async <T>({ path }: RequestParams) => ({
+      status: 200,
+      body: (answers[path] ?? defaults[path] ?? {}) as T,
+    }),
+  };
+}
+
+const refused = permanent({
+  type: 'ClusterAuthenticationFailed',
+  message: 'user name, password or API key is refused',
+  where: 'target',
+  why: 'HTTP 401',
+  remedy: 'correct the secret',
+});
+
+function clustersOf(make: Record<'source' | 'target', () => Cluster>): Clusters {
+  return { connect: async (_, side) => make[side](), close: async () => undefined };
+}
+
+const refuse = (error: Error) => () => {
+  throw error;
+};
+
+describe('inspectClusters', () => {
+  const run = (clusters: Clusters) =>
+    createPlanningActivities({ clusters }).inspectClusters({
+      run: 'move',
+      runbook: runbookOf('move', { freeze: 'beforeSnapshot' }),
+    });
+
+  it('makes a failed check of a cluster that refuses us, and says what could not be looked at', async () => {
+    const result = await run(clustersOf({ source: () => fakeCluster('source'), target: refuse(refused) }));
+    expect(result.checks[0]).toMatchObject({ id: 'cluster.reachable', state: 'passed' });
+    expect(result.checks[1]).toMatchObject({
+      id: 'cluster.reachable',
+      state: 'failed',
+      seen: 'user name, password or API key is refused: HTTP 401',
+      remedy: 'correct the secret',
+    });
+    const rest = result.checks.slice(2);
+    expect(rest.length).toBeGreaterThan(10);
+    expect(new Set(rest.map(({ state }) => state))).toEqual(new Set(['not applicable']));
+    expect(result.source?.name).toBe('source');
+    expect(result.target).toBeUndefined();
+    expect(result.indices).toEqual([]);
+  });
+
+  it('names the index whose metadata block hides all the others', async () => {
+    const blocked = permanent({
+      type: 'ClusterPermissionDenied',
+      message: 'no',
+      where: 'x',
+      why: 'HTTP 403 cluster_block_exception: index [a b] blocked by: [FORBIDDEN/9/index metadata (api)];',
+      remedy: '-',
+    });
+    const result = await run(clustersOf({ source: refuse(blocked), target: () => fakeCluster('target') }));
+    expect(result.checks[0]).toMatchObject({ id: 'index.blocks', state: 'failed' });
+    expect(result.checks[0]?.seen).toContain('a b (metadata)');
+  });
+
+  it('does not hide a fault of the program behind a check', async () => {
+    const clusters = clustersOf({ source: refuse(new TypeError('bug')), target: () => fakeCluster('target') });
+    await expect(run(clusters)).rejects.toThrow('bug');
+  });
+
+  it('reads indices and aliases, and keeps the result small', async () => {
+    const source = fakeCluster('source', {
+      '/_cat/indices': [{ index: 'a', uuid: 'u', status: 'open', health: 'green' }],
+      '/_settings': {
+        a: {
+          settings: {
+            'index.number_of_shards': '3',
+            'index.number_of_replicas': '2',
+            'index.version.created_string': '7.10.2',
+          },
+        },
+      },
+      '/_stats/docs,store,indexing': {
+        indices: { a: { primaries: { docs: { count: 7 }, store: { size_in_bytes: 70 } } } },
+      },
+      '/_alias': { a: { aliases: { all: { index_routing: 'r' } } } },
+    });
+    const result = await run(clustersOf({ source: () => source, target: () => fakeCluster('target') }));
+    expect(result.indices).toEqual([
+      {
+        name: 'a',
+        uuid: 'u',
+        status: 'open',
+        hidden: false,
+        primaryShards: 3,
+        replicas: 2,
+        sizeBytes: 70,
+        documents: 7,
+        createdVersion: '7.10.2',
+      },
+    ]);
+    expect(result.aliases).toEqual([{ add: { index: 'a', alias: 'all', index_routing: 'r' } }]);
+    expect(result.checks.find(({ id }) => id === 'select.empty')?.state).toBe('passed');
+  });
+});
