@@ -20,18 +20,17 @@ const secretReference = z
   .string()
   .regex(
     secretReferencePattern,
-    'a secret is a reference: ${env:NAME} or ${file:/absolute/path}, never the secret itself',
+    'a reference to the secret, ${env:NAME} or ${file:/absolute/path}, never the secret itself',
   );
+
+// eslint-disable-next-line no-control-regex -- refusing control characters is the point
+const absolutePathPattern = /^\/[^\u0000-\u001f\u007f]*[^/\u0000-\u001f\u007f]$/;
 
 /** A path that goes into /etc/exports, /etc/fstab and elasticsearch.yml. Control characters have no honest use in it. */
 const absolutePath = z
   .string()
   .max(1024)
-  // eslint-disable-next-line no-control-regex -- refusing control characters is the point
-  .regex(
-    /^\/[^\u0000-\u001f\u007f]*[^/\u0000-\u001f\u007f]$/,
-    'an absolute path without a slash at its end and without control characters',
-  )
+  .regex(absolutePathPattern, 'an absolute path without a slash at its end and without control characters')
   .refine((path) => !path.split('/').some((part) => part === '..' || part === '.'), 'a path without . and .. in it');
 
 const byteSize = z.string().regex(byteSizePattern, 'a byte size as Elasticsearch writes it, such as 500mb or 1.5tb');
@@ -54,7 +53,10 @@ const cluster = z.strictObject({
   urls: z
     .array(z.url({ protocol: /^https?$/, hostname: /.+/ }))
     .min(1)
-    .refine((urls) => urls.every((url) => !/\/\/[^/]*@/.test(url)), 'no user name or password in the address: use auth')
+    .refine(
+      (urls) => urls.every((url) => !/\/\/[^/]*@/.test(url)),
+      'addresses without user name and password: those belong under auth',
+    )
     .describe('HTTP addresses of nodes. Give several: a run goes on while one of them restarts.'),
   tls: z
     .strictObject({

@@ -74,7 +74,9 @@ describe('makePlan', () => {
   });
   const source = facts('source', [nodeOf('s1', '10.99.0.11'), nodeOf('s2', '10.99.0.12'), nodeOf('s3', '10.99.0.13')]);
   const target = facts('target', [nodeOf('t1', '10.99.0.21'), nodeOf('t2', '10.99.0.22')]);
-  const plan = (over: { source?: ClusterFacts; runbook?: object; hosts?: HostFacts[]; indices?: string[] } = {}) =>
+  const plan = (
+    over: { source?: ClusterFacts; runbook?: Record<string, unknown>; hosts?: HostFacts[]; indices?: string[] } = {},
+  ) =>
     makePlan({
       run: 'move',
       runbook: siteRunbookOf('move', over.runbook),

@@ -14,7 +14,7 @@ function fakeCluster(
 ): Cluster & { seen: RequestParams[] } {
   const seen: RequestParams[] = [];
   const named = (path: string) =>
-    (path.split('/').find((part) => part !== '' && !part.startsWith('_')) ?? '')
+    (/^\/(?:_cat\/indices\/)?([^/]+)/.exec(path)?.[1] ?? '')
       .split(',')
       .map(decodeURIComponent)
       .filter((name) => name in indices);

@@ -154,7 +154,7 @@ describe('compareSettings', () => {
     ['other replicas', { 'index.number_of_replicas': '1' }, { 'index.number_of_replicas': '0' }, '"1" on the source'],
     ['an archived setting with another value', { 'index.x': '1' }, { 'archived.index.x': '2' }, 'index.x'],
     [
-      'a node name excluded by hand',
+      'a write block that is on the target only',
       {},
       { 'index.blocks.write': 'true' },
       'index.blocks.write is not set on the source',

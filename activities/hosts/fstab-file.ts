@@ -1,0 +1,32 @@
+import { decodeField, octalEscaped, withoutSlash } from './exports-file';
+
+/** A field of fstab: blanks, tabs, backslashes, # and what is not ASCII as octal codes; libmount and systemd decode them. */
+export function fstabField(text: string): string {
+  return octalEscaped(text, /[A-Za-z0-9/._+,:=@%~[\]^-]/);
+}
+
+/** An IPv6 address in front of a path needs brackets, or its colons would be taken for the one before the path. */
+export function nfsSource(serverAddress: string, exportPath: string): string {
+  const server = serverAddress.includes(':') ? `[${serverAddress}]` : serverAddress;
+  return `${server}:${exportPath}`;
+}
+
+export interface MountLine {
+  source: string;
+  target: string;
+  type: 'nfs' | 'none';
+  options: string[];
+}
+
+export function mountLineOf(line: MountLine): string {
+  return [fstabField(line.source), fstabField(line.target), line.type, line.options.join(','), '0', '0'].join(' ');
+}
+
+/** Lines of fstab for a mount point, by whoever. */
+export function entriesFor(lines: readonly string[], target: string): string[] {
+  return lines.filter((line) => {
+    const [first, second] = line.trim().split(/\s+/);
+    if (first === undefined || second === undefined || first.startsWith('#')) return false;
+    return withoutSlash(decodeField(second)) === withoutSlash(target);
+  });
+}

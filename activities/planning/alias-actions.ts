@@ -1,0 +1,15 @@
+import type { AliasAction } from '../../contracts/status';
+import type { NamesView } from './view';
+
+/** The source's aliases of the indices that move, as actions for the target: filter, routing, write index, hidden kept. */
+export function aliasActions(names: NamesView, moving: string[]): AliasAction[] {
+  const selected = new Set(moving);
+  return Object.entries(names.aliases)
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .flatMap(([alias, carriers]) =>
+      Object.entries(carriers)
+        .filter(([index]) => selected.has(index))
+        .sort(([a], [b]) => (a < b ? -1 : 1))
+        .map(([index, options]) => ({ add: { index, alias, ...options } })),
+    );
+}

@@ -1,0 +1,37 @@
+import type { MigrationRunbook } from '../../../contracts/runbook';
+import type { Check } from '../../../contracts/status';
+import type { ClusterView, SelectedIndex, TakenIndex } from '../view';
+import { checkAliases } from './alias-checks';
+import { checkClusters } from './cluster-checks';
+import { checkIndices } from './index-checks';
+import { checkLifecycle } from './lifecycle-checks';
+import { checkNames } from './name-checks';
+import { checkNeededPlugins } from './plugin-checks';
+import { checkRepositories } from './repository-checks';
+import { checkAllocation, checkRoom } from './room-checks';
+import { checkSnapshotWork } from './snapshot-checks';
+
+export interface CheckFacts {
+  runbook: MigrationRunbook;
+  source: ClusterView;
+  target: ClusterView;
+  selected: SelectedIndex[];
+  taken: TakenIndex[];
+  nowMs: number;
+}
+
+/** Every check of the two clusters, in the order in which an operator would ask. */
+export function runChecks({ runbook, source, target, selected, taken, nowMs }: CheckFacts): Check[] {
+  return [
+    ...checkClusters(source, target),
+    ...checkIndices(runbook, source, target, selected),
+    checkNames(target, selected, taken),
+    ...checkAliases(runbook, source, target, selected),
+    checkNeededPlugins(target, selected),
+    ...checkRoom(target, selected, taken),
+    checkAllocation(target, selected),
+    ...checkRepositories(runbook, source, target),
+    ...checkSnapshotWork(runbook, source, target),
+    ...checkLifecycle(source, target, selected, nowMs),
+  ];
+}

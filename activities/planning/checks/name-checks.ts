@@ -1,0 +1,41 @@
+import type { Check } from '../../../contracts/status';
+import type { ClusterView, SelectedIndex, TakenIndex } from '../view';
+import { nameOf } from './cluster-checks';
+import { listed, noneOf } from './make-check';
+
+/** Whether the names of what moves are free on the target. What this very run restored is in nobody's way. */
+export function checkNames(target: ClusterView, selected: SelectedIndex[], taken: TakenIndex[]): Check {
+  const bySource = new Map(selected.map((index) => [index.name, index]));
+  const foreign: string[] = [];
+  for (const index of taken.filter(({ isOurs }) => !isOurs)) {
+    const isCopy = bySource.get(index.name)?.creationDateMs === index.creationDateMs;
+    foreign.push(`${index.name} (${isCopy ? 'a copy of the same index, not made by this run' : 'an index'})`);
+  }
+  for (const { name } of selected) {
+    if (target.names.aliases[name]) foreign.push(`${name} (an alias)`);
+    if (target.names.dataStreams[name]) foreign.push(`${name} (a data stream)`);
+  }
+  const ours = taken.filter(({ isOurs }) => isOurs).map(({ name }) => name);
+  return noneOf(
+    {
+      id: 'index.name-free',
+      level: 'mandatory',
+      where: nameOf(target),
+      wanted: 'no index, alias or data stream of the name of an index that moves',
+    },
+    foreign,
+    {
+      good:
+        ours.length === 0 ? 'all names are free' : `restored by this run already: ${listed(ours)}; the others are free`,
+      bad: 'taken',
+      remedy:
+        'nothing on the target is ever overwritten: rename or delete it there by hand if it is not needed, or leave the index out by select.exclude',
+    },
+  );
+}
+
+/** Snapshots are named <run>-batch-0001-1 (contracts/ids.ts); another run's name may begin with ours. */
+export function isSnapshotOfRun(run: string, snapshot: string): boolean {
+  const prefix = `${run}-batch-`;
+  return snapshot.startsWith(prefix) && /^\d{4,}-\d+$/.test(snapshot.slice(prefix.length));
+}

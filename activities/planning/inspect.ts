@@ -1,0 +1,104 @@
+import { ApplicationFailure } from '@temporalio/common';
+import type { ClustersInspection, RunInput } from '../../contracts/cluster-activities';
+import type { FailureInfo } from '../../contracts/failures';
+import type { IndexFacts } from '../../contracts/plan';
+import type { MigrationRunbook, Side } from '../../contracts/runbook';
+import type { Check } from '../../contracts/status';
+import { heartbeat, pause } from '../context';
+import type { Cluster, Clusters } from '../elasticsearch/cluster';
+import { aliasActions } from './alias-actions';
+import { runChecks } from './checks/all-checks';
+import { checkReachable, reachable } from './checks/cluster-checks';
+import { blocksRemedy, blocksSubject, checkSelection } from './checks/index-checks';
+import { failed, type CheckSubject } from './checks/make-check';
+import { dependentChecks } from './checks/dependent-checks';
+import { readCluster } from './read-cluster';
+import { readIndices, readSelected, readTaken } from './read-indices';
+import { selectIndices } from './select-indices';
+import type { ClusterView, IndexView } from './view';
+
+/** A blip must not fail a preflight that a person waits for; what lasts longer is a finding, and is told as one. */
+const connectAttempts = 3;
+const betweenAttemptsMs = 1_000;
+
+/** Reads both clusters and runs the checks. A cluster that cannot be reached is a failed check, not a failure. */
+export async function inspect(clusters: Clusters, { run, runbook }: RunInput): Promise<ClustersInspection> {
+  const [source, target] = await Promise.all([open(clusters, runbook, 'source'), open(clusters, runbook, 'target')]);
+  const checks = [source.check, target.check];
+  const result: ClustersInspection = { checks, indices: [], aliases: [] };
+  if (source.view) result.source = source.view.facts;
+  if (target.view) result.target = target.view.facts;
+  if (!source.view || !source.cluster || !target.view || !target.cluster) {
+    const missing = [source, target].filter(({ view }) => !view).map(({ side }) => side);
+    checks.push(...dependentChecks(missing));
+    return result;
+  }
+  heartbeat({ done: 1, total: 3, unit: 'checks', detail: 'both clusters read' });
+  const selection = selectIndices(runbook.select, await readIndices(source.cluster, source.view.names));
+  const watchWrites = runbook.freeze === 'none';
+  const selected = await readSelected(source.cluster, selection.selected, { watchWrites });
+  heartbeat({ done: 2, total: 3, unit: 'checks', detail: `${selected.length} indices read` });
+  const present = selected.map(({ name }) => name).filter((name) => name in (target.view?.names.indices ?? {}));
+  const taken = await readTaken(target.cluster, run, present);
+  checks.push(
+    ...checkSelection(source.view, selection),
+    ...runChecks({ runbook, source: source.view, target: target.view, selected, taken, nowMs: Date.now() }),
+  );
+  result.indices = selected.map(factsOf);
+  result.aliases = runbook.cutover.aliases
+    ? aliasActions(
+        source.view.names,
+        selected.map(({ name }) => name),
+      )
+    : [];
+  return result;
+}
+
+interface Opened {
+  side: Side;
+  check: Check;
+  cluster?: Cluster;
+  view?: ClusterView;
+}
+
+async function open(clusters: Clusters, runbook: MigrationRunbook, side: Side): Promise<Opened> {
+  const subject = (view?: ClusterView) => reachable(side, runbook[side].urls, view);
+  for (let attempt = 1; ; attempt++) {
+    try {
+      const cluster = await clusters.connect(runbook, side);
+      const view = await readCluster(cluster);
+      return { side, check: checkReachable(subject(view), { version: view.facts.version }), cluster, view };
+    } catch (error) {
+      const failure = infoOf(error);
+      if (!failure) throw error;
+      if (attempt < connectAttempts && !(error as ApplicationFailure).nonRetryable) {
+        await pause(betweenAttemptsMs);
+        continue;
+      }
+      return { side, check: checkOf(failure, subject()) };
+    }
+  }
+}
+
+/** One index with a metadata block makes a cluster refuse to tell of any of them. */
+function checkOf(failure: FailureInfo, subject: CheckSubject): Check {
+  const blocked = /index \[([^\]]+)\] blocked by: \[FORBIDDEN\/9/.exec(failure.why ?? '')?.[1];
+  if (blocked === undefined) return checkReachable(subject, { failure });
+  return failed(
+    blocksSubject(subject.where),
+    `${blocked} (metadata), and with it nothing can be read of any index`,
+    blocksRemedy,
+  );
+}
+
+/** What our own failures carry; anything else is a fault of the program, and no check. */
+function infoOf(error: unknown): FailureInfo | undefined {
+  if (!(error instanceof ApplicationFailure)) return undefined;
+  return (error.details as FailureInfo[] | undefined)?.[0];
+}
+
+/** Only what the contract names: the rest of the view is large and stays here. */
+function factsOf(index: IndexView): IndexFacts {
+  const { name, uuid, status, hidden, primaryShards, replicas, sizeBytes, documents, createdVersion } = index;
+  return { name, uuid, status, hidden, primaryShards, replicas, sizeBytes, documents, createdVersion };
+}

@@ -1,0 +1,71 @@
+import type { ClustersInspection, PlanResult, RunInput } from '../../contracts/cluster-activities';
+import { formatBytes, parseBytes } from '../../contracts/bytes';
+import type { HostFacts } from '../../contracts/host-activities';
+import type { MigrationPlan } from '../../contracts/plan';
+import type { MigrationRunbook } from '../../contracts/runbook';
+import type { Check } from '../../contracts/status';
+import { planBatches } from './batches';
+import { checkNodesKnown } from './checks/host-checks';
+import { notApplicable } from './checks/make-check';
+import { planCopy, planRepositories, planShares, takesConcurrentSnapshots } from './layout';
+import { predict } from './predict';
+
+export interface PlanInput extends RunInput {
+  clusters: ClustersInspection;
+  hosts: HostFacts[];
+  /** indices.recovery.max_bytes_per_sec of the target. */
+  targetRecoveryLimit?: string;
+}
+
+/** The plan, and the checks that need clusters and hosts together. Pure: the same facts make the same plan. */
+export function makePlan({ runbook, clusters, hosts, targetRecoveryLimit }: PlanInput): PlanResult {
+  const { source, target, indices, aliases } = clusters;
+  if (!source || !target) return { checks: [], hostChanges: [] };
+  const checks = [checkNodesKnown(runbook, source, hosts), checkNodesKnown(runbook, target, hosts)];
+  if (indices.length === 0) return { checks, hostChanges: [] };
+  const batches = planBatches(indices, {
+    maxSizeBytes: parseBytes(runbook.batches.maxSize),
+    maxIndices: runbook.batches.maxIndices,
+  });
+  const copy = planCopy(runbook);
+  const concurrentSnapshots = takesConcurrentSnapshots(source);
+  const plan: MigrationPlan = {
+    source,
+    target,
+    batches,
+    shares: planShares(runbook),
+    repositories: planRepositories(runbook),
+    ...(copy ? { copy } : {}),
+    aliases,
+    concurrentSnapshots,
+    predicted: predict({
+      runbook,
+      batches,
+      ...(copy ? { copy } : {}),
+      sourceDataNodes: dataNodes(source.nodes),
+      targetDataNodes: dataNodes(target.nodes),
+      ...(targetRecoveryLimit === undefined ? {} : { targetRecoveryLimit }),
+    }),
+  };
+  return { checks: [...checks, shareRoom(runbook, plan)], plan, hostChanges: [] };
+}
+
+function dataNodes(nodes: { roles: string[] }[]): number {
+  return nodes.filter(({ roles }) => roles.some((role) => role.startsWith('data'))).length;
+}
+
+/** No cluster tells how much room a share has; its size is known on the host, and the need is known here. */
+function shareRoom(runbook: MigrationRunbook, plan: MigrationPlan): Check {
+  const share = runbook.snapshot.repository.sharedFilesystem;
+  return notApplicable(
+    {
+      id: 'disk.share',
+      level: 'warning',
+      where: share
+        ? `${share.server}:${share.exportPath}`
+        : (plan.repositories[0]?.location ?? plan.repositories[0]?.name ?? ''),
+      wanted: `at least ${formatBytes(plan.predicted.sourceShareBytes)} free${plan.copy ? ', and as much for the copy' : ''}`,
+    },
+    'the clusters do not tell what is free there',
+  );
+}

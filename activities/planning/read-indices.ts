@@ -1,0 +1,161 @@
+import { pause } from '../context';
+import type { Cluster } from '../elasticsearch/cluster';
+import { chunkNames, indexPath } from '../elasticsearch/index-names';
+import { isAtLeast } from '../elasticsearch/version';
+import type { CatIndex, IlmExplainAnswer, IndexStatsAnswer, MappingsAnswer, SettingsAnswer } from './answers';
+import { markOf, markSetting } from '../snapshots/restored-indices';
+import { fieldTypesOf } from './field-types';
+import { createdVersion } from './versions';
+import type { IndexSettings, IndexView, NamesView, SelectedIndex, TakenIndex } from './view';
+
+/** Long enough for a bulk to show, short enough that nobody waits for it. */
+const momentMs = 1_000;
+
+/** An answer about every index of a large cluster takes its master a while. */
+const wideRequestMs = 120_000;
+
+/** Every index of the source. Reads only. */
+export async function readIndices(cluster: Cluster, names: NamesView): Promise<IndexView[]> {
+  const [listed, settings, stats] = await Promise.all([
+    listIndices(cluster),
+    get<SettingsAnswer>(cluster, '/_settings', { ...every, flat_settings: true, human: true }),
+    readStats(cluster, '/_stats/docs,store,indexing'),
+  ]);
+  const views: IndexView[] = [];
+  for (const { index, uuid, status, health } of listed) {
+    const of = settings[index]?.settings;
+    if (!of) continue; // deleted between the two answers
+    const { docs, store, indexing } = stats.indices?.[index]?.primaries ?? {};
+    views.push({
+      name: index,
+      uuid,
+      status,
+      hidden: of['index.hidden'] === 'true',
+      primaryShards: Number(of['index.number_of_shards'] ?? 1),
+      replicas: Number(of['index.number_of_replicas'] ?? 0),
+      sizeBytes: store?.size_in_bytes ?? 0,
+      documents: docs?.count ?? 0,
+      createdVersion: createdVersion(of),
+      health: health === 'green' || health === 'yellow' || health === 'red' ? health : '',
+      ...(names.indices[index] ?? { isSystem: false }),
+      settings: of,
+      creationDateMs: creationDate(of),
+      operations: (indexing?.index_total ?? 0) + (indexing?.delete_total ?? 0),
+    });
+  }
+  return views.sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+/** What only the selected indices are asked for: mappings, documents without nested ones, writes in a moment, lifecycle. */
+export async function readSelected(
+  cluster: Cluster,
+  indices: IndexView[],
+  { watchWrites }: { watchWrites: boolean },
+): Promise<SelectedIndex[]> {
+  const open = indices.filter(({ status }) => status === 'open').map(({ name }) => name);
+  const since = Date.now();
+  const types = new Map<string, string[]>();
+  const lifecycle = new Map<string, number>();
+  for (const chunk of chunkNames(indices.map(({ name }) => name))) {
+    const mappings = await get<MappingsAnswer>(cluster, `/${indexPath(chunk)}/_mapping`, lenient);
+    for (const [name, { mappings: mapping }] of Object.entries(mappings)) types.set(name, fieldTypesOf(mapping));
+  }
+  const managed = indices.filter(({ settings }) => settings['index.lifecycle.name'] !== undefined);
+  for (const chunk of chunkNames(managed.map(({ name }) => name))) {
+    const { status, body } = await cluster.request<IlmExplainAnswer>({
+      method: 'GET',
+      path: `/${indexPath(chunk)}/_ilm/explain`,
+      query: { filter_path: 'indices.*.lifecycle_date_millis' },
+      allow: [400, 403, 404, 405],
+    });
+    if (status >= 300) continue;
+    for (const [name, { lifecycle_date_millis: at }] of Object.entries(body.indices ?? {})) {
+      if (at !== undefined) lifecycle.set(name, at);
+    }
+  }
+  const counts = await countNested(
+    cluster,
+    open.filter((name) => types.get(name)?.includes('nested')),
+  );
+  const later = watchWrites && open.length > 0 ? await readLater(cluster, since) : {};
+  return indices.map((index) => {
+    const { indexing } = later.indices?.[index.name]?.primaries ?? {};
+    const operations = (indexing?.index_total ?? 0) + (indexing?.delete_total ?? 0);
+    const at = lifecycle.get(index.name);
+    return {
+      ...index,
+      documents: counts.get(index.name) ?? index.documents,
+      fieldTypes: types.get(index.name) ?? [],
+      // a shard that moved or restarted begins again at 0: that is no sign of writes
+      operationsInAMoment: Math.max(0, operations - index.operations),
+      ...(at === undefined ? {} : { lifecycleDateMs: at }),
+    };
+  });
+}
+
+async function readLater(cluster: Cluster, since: number): Promise<IndexStatsAnswer> {
+  await pause(Math.max(0, momentMs - (Date.now() - since)));
+  return readStats(cluster, '/_stats/indexing');
+}
+
+/** Index statistics count each nested object as a document; people, and `_count`, do not. */
+async function countNested(cluster: Cluster, names: string[]): Promise<Map<string, number>> {
+  const counts = new Map<string, number>();
+  for (const name of names) {
+    const { status, body } = await cluster.request<{ count: number }>({
+      method: 'GET',
+      path: `/${indexPath([name])}/_count`,
+      allow: [400, 403, 404, 503],
+    });
+    if (status < 300) counts.set(name, body.count);
+  }
+  return counts;
+}
+
+/** Indices of the target that have one of these names, and whether this run made them. */
+export async function readTaken(cluster: Cluster, run: string, names: string[]): Promise<TakenIndex[]> {
+  const taken: TakenIndex[] = [];
+  for (const chunk of chunkNames(names)) {
+    const query = { ...lenient, flat_settings: true };
+    const settings = await get<SettingsAnswer>(cluster, `/${indexPath(chunk)}/_settings`, query);
+    for (const [name, { settings: of = {} }] of Object.entries(settings)) {
+      taken.push({ name, creationDateMs: creationDate(of), isOurs: of[markSetting] === markOf(run) });
+    }
+  }
+  return taken;
+}
+
+const every = { expand_wildcards: 'all' };
+/** An index that was deleted meanwhile is left out of the answer, which the caller sees. */
+const lenient = { ignore_unavailable: true, ...every };
+
+async function get<T>(cluster: Cluster, path: string, query: Record<string, string | boolean>): Promise<T> {
+  return (await cluster.request<T>({ method: 'GET', path, query, timeoutMs: wideRequestMs })).body;
+}
+
+async function listIndices(cluster: Cluster): Promise<CatIndex[]> {
+  const query = { format: 'json', h: 'index,uuid,status,health' };
+  const path = '/_cat/indices';
+  const { status, body } = await cluster.request<CatIndex[]>({
+    method: 'GET',
+    path,
+    query: { ...query, ...every },
+    allow: [400], // the parameter came with hidden indices in 7.7
+    timeoutMs: wideRequestMs,
+  });
+  return status < 300 ? body : get<CatIndex[]>(cluster, path, query);
+}
+
+/** Closed indices have statistics from 7.2 on, where their shards stay allocated. */
+async function readStats(cluster: Cluster, path: string): Promise<IndexStatsAnswer> {
+  const withClosed = isAtLeast(cluster.version, '7.2.0') || cluster.version.distribution === 'opensearch';
+  return get<IndexStatsAnswer>(cluster, path, {
+    ...(withClosed ? { ...every, forbid_closed_indices: false } : {}),
+    level: 'indices',
+    filter_path: 'indices.*.primaries',
+  });
+}
+
+function creationDate(settings: IndexSettings): number {
+  return Number(settings['index.creation_date'] ?? 0);
+}

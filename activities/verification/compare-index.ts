@@ -1,0 +1,48 @@
+import { compareDocuments } from './compare-documents';
+import { compareMappings } from './compare-mappings';
+import { compareSettings } from './compare-settings';
+import type { Findings, IndexState } from './index-state';
+
+/** Everything that the first level of verification compares of one index. */
+export function compareIndex(
+  source: IndexState | undefined,
+  target: IndexState | undefined,
+  { isFrozenByRun }: { isFrozenByRun: boolean },
+): Findings {
+  if (!target) return { differences: ['the index is missing on the target'], adapted: [] };
+  if (!source) {
+    return {
+      differences: ['the index is gone from the source: nothing is left to compare the copy with'],
+      adapted: [],
+    };
+  }
+  const parts = [
+    compareState(source, target),
+    compareDocuments(source, target),
+    compareMappings(source.mapping, target.mapping),
+    compareSettings({ isFrozenByRun, sourceSettings: source.settings, targetSettings: target.settings }),
+  ];
+  return {
+    differences: parts.flatMap(({ differences }) => differences),
+    adapted: parts.flatMap(({ adapted }) => adapted),
+  };
+}
+
+const healthWords = {
+  yellow: 'a replica is not allocated: too few data nodes for its replicas, or a disk above its watermark',
+  red: 'a primary shard is missing: GET /_cluster/allocation/explain says why',
+  '': 'its health is not known',
+};
+
+function compareState(source: IndexState, target: IndexState): Findings {
+  const differences: string[] = [];
+  if (source.status !== target.status) {
+    differences.push(`${source.status} on the source and ${target.status} on the target`);
+  }
+  if (target.health !== 'green') {
+    differences.push(
+      `health is ${target.health || 'unknown'} on the target and ${source.health || 'unknown'} on the source: ${healthWords[target.health]}`,
+    );
+  }
+  return { differences, adapted: [] };
+}

@@ -1,0 +1,28 @@
+/** What is compared of an index, the same on both sides. */
+export interface IndexState {
+  /** open or close; an index that is not there has no state at all. */
+  status: 'open' | 'close';
+  health: 'green' | 'yellow' | 'red' | '';
+  /** `_count`; left out for closed indices, which cannot be searched. */
+  documents?: number;
+  /** By shard number, of the primaries. Empty where the server has no statistics (closed indices before 7.2). */
+  shards: Record<number, ShardState>;
+  mapping: unknown;
+  /** Flat: "index.number_of_shards". */
+  settings: Record<string, string | string[]>;
+}
+
+export interface ShardState {
+  /** Lucene documents: nested ones are counted, deleted ones are not. */
+  documents: number;
+  /** -1 while nothing was ever written; left out where the server does not number operations. */
+  maxSeqNo?: number;
+}
+
+/** What a comparison found of one index. */
+export interface Findings {
+  /** Each a sentence with both values. */
+  differences: string[];
+  /** Reasons why something differs that a version or the restore had to change. */
+  adapted: string[];
+}

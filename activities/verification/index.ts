@@ -1,0 +1,87 @@
+import type { ClusterActivities, VerifyInput, VerifyResult } from '../../contracts/cluster-activities';
+import type { Difference } from '../../contracts/status';
+import { heartbeat } from '../context';
+import type { Clusters } from '../elasticsearch/cluster';
+import { chunkNames } from '../elasticsearch/index-names';
+import { compareIndex } from './compare-index';
+import { readStates } from './read-state';
+
+/** A result goes through the run's history and into its status: what is over is counted, not listed. */
+const mostDifferences = 200;
+/** Mappings of so many indices at once stay small enough for one answer. */
+const longestNames = 1_500;
+
+export function createVerificationActivities({
+  clusters,
+}: {
+  clusters: Clusters;
+}): Pick<ClusterActivities, 'verifyIndices'> {
+  return {
+    /**
+     * Compares indices with their copies: documents by count and by shard, mappings, settings, state and health. May run
+     * twice: it only reads, but for refreshes, which change no document. After a crash it begins again from the start, as
+     * a comparison is only worth something if all of it is of one time.
+     */
+    async verifyIndices(input) {
+      return verify(clusters, input);
+    },
+  };
+}
+
+async function verify(clusters: Clusters, { runbook, indices }: VerifyInput): Promise<VerifyResult> {
+  const [source, target] = await Promise.all([
+    clusters.connect(runbook, 'source'),
+    clusters.connect(runbook, 'target'),
+  ]);
+  const context = { isFrozenByRun: runbook.freeze === 'beforeSnapshot' };
+  const differences: Difference[] = [];
+  const adapted = new Map<string, string[]>();
+  let documents = 0;
+  let done = 0;
+  for (const chunk of chunkNames(
+    indices.map(({ name }) => name),
+    longestNames,
+  )) {
+    const [from, to] = await Promise.all([readStates(source, chunk), readStates(target, chunk)]);
+    for (const name of chunk) {
+      const [ofSource, ofTarget] = [from.get(name), to.get(name)];
+      const findings = compareIndex(ofSource, ofTarget, context);
+      for (const what of findings.differences) differences.push({ where: `index ${name}`, what });
+      for (const reason of findings.adapted) adapted.set(reason, [...(adapted.get(reason) ?? []), name]);
+      documents += ofTarget?.documents ?? closedDocuments(ofTarget?.shards);
+    }
+    done += chunk.length;
+    heartbeat({ done, total: indices.length, unit: 'indices' });
+  }
+  return {
+    changed: false,
+    summary: summarize(indices.length, documents, differences),
+    changes: [],
+    differences: shortened(differences),
+    adapted: [...adapted].sort().map(([reason, names]) => `${reason} (${named(names)})`),
+    indices: indices.length,
+    documents,
+  };
+}
+
+/** A closed index cannot be searched: its shards' own count is the best there is. */
+function closedDocuments(shards: Record<number, { documents: number }> = {}): number {
+  return Object.values(shards).reduce((sum, shard) => sum + shard.documents, 0);
+}
+
+function summarize(indices: number, documents: number, differences: Difference[]): string {
+  const what = `${indices} ${indices === 1 ? 'index' : 'indices'}, ${documents} documents compared`;
+  if (differences.length === 0) return `${what}: no difference`;
+  const wrong = new Set(differences.map(({ where }) => where)).size;
+  return `${what}: ${differences.length} ${differences.length === 1 ? 'difference' : 'differences'} in ${wrong} of them`;
+}
+
+function shortened(differences: Difference[]): Difference[] {
+  if (differences.length <= mostDifferences) return differences;
+  const rest = differences.length - mostDifferences;
+  return [...differences.slice(0, mostDifferences), { where: 'verification', what: `${rest} more differences` }];
+}
+
+function named(names: string[]): string {
+  return names.length > 3 ? `${names.slice(0, 3).join(', ')} and ${names.length - 3} more` : names.join(', ');
+}

@@ -1,0 +1,141 @@
+import type { Cluster } from '../elasticsearch/cluster';
+import { indexPath } from '../elasticsearch/index-names';
+import { isAtLeast } from '../elasticsearch/version';
+import type { IndexState, ShardState } from './index-state';
+
+/** Counting a large index for the first time after a restore reads from disk. */
+const countTimeoutMs = 120_000;
+/** Side by side, so that a thousand small indices take seconds; few enough not to fill a search queue. */
+const countsAtOnce = 8;
+
+interface SettingsAnswer {
+  [index: string]: { settings?: Record<string, string | string[]> };
+}
+
+interface StatsAnswer {
+  indices?: Record<
+    string,
+    {
+      shards?: Record<
+        string,
+        { routing?: { primary?: boolean }; docs?: { count?: number }; seq_no?: { max_seq_no?: number } }[]
+      >;
+    }
+  >;
+}
+
+interface CatIndex {
+  index: string;
+  status: 'open' | 'close';
+  health: string | null;
+}
+
+/**
+ * State of these indices, all in one request line. Refreshes first: `_count` and the statistics see only what a refresh
+ * has shown, and a refresh changes no document. Indices that are not there are left out of the answer.
+ */
+export async function readStates(cluster: Cluster, names: string[]): Promise<Map<string, IndexState>> {
+  const path = indexPath(names);
+  const { body: settings } = await cluster.request<SettingsAnswer>({
+    method: 'GET',
+    path: `/${path}/_settings`,
+    query: { ...lenient, flat_settings: true },
+  });
+  const wanted = new Set(names);
+  // an alias of that name answers with the index behind it, which has another name
+  const present = Object.keys(settings).filter((name) => wanted.has(name));
+  const states = new Map<string, IndexState>();
+  if (present.length === 0) return states;
+  const there = indexPath(present);
+  await cluster.request({
+    method: 'POST',
+    path: `/${there}/_refresh`,
+    query: { ignore_unavailable: true },
+    timeoutMs: countTimeoutMs,
+  });
+  const [listed, stats, mappings] = await Promise.all([
+    cluster.request<CatIndex[]>({
+      method: 'GET',
+      path: `/_cat/indices/${there}`,
+      query: { format: 'json', h: 'index,status,health' },
+    }),
+    readShards(cluster, there),
+    cluster.request<Record<string, { mappings?: unknown }>>({
+      method: 'GET',
+      path: `/${there}/_mapping`,
+      query: { ...lenient, ...typeless(cluster) },
+    }),
+  ]);
+  const listing = new Map(listed.body.map((each) => [each.index, each]));
+  const open = present.filter((name) => listing.get(name)?.status === 'open');
+  const counts = await countAll(cluster, open);
+  for (const name of present) {
+    const { status, health } = listing.get(name) ?? {};
+    // deleted between two of the requests: as good as not there
+    if (status === undefined) continue;
+    const documents = counts.get(name);
+    states.set(name, {
+      status,
+      health: health === 'green' || health === 'yellow' || health === 'red' ? health : '',
+      ...(documents === undefined ? {} : { documents }),
+      shards: stats.get(name) ?? {},
+      mapping: mappings.body[name]?.mappings ?? {},
+      settings: settings[name]?.settings ?? {},
+    });
+  }
+  return states;
+}
+
+const lenient = { ignore_unavailable: true, expand_wildcards: 'all' };
+
+/** 6.7 and later can leave the mapping type's level out, as 7.0 does always. */
+function typeless({ version }: Cluster): Record<string, boolean> {
+  return version.major === 6 && version.minor >= 7 ? { include_type_name: false } : {};
+}
+
+async function readShards(cluster: Cluster, path: string): Promise<Map<string, Record<number, ShardState>>> {
+  const { version } = cluster;
+  const withClosed = version.distribution === 'opensearch' || isAtLeast(version, '7.2.0');
+  const { body } = await cluster.request<StatsAnswer>({
+    method: 'GET',
+    path: `/${path}/_stats/docs`,
+    query: {
+      level: 'shards',
+      ignore_unavailable: true,
+      filter_path: 'indices.*.shards.*.routing.primary,indices.*.shards.*.docs,indices.*.shards.*.seq_no.max_seq_no',
+      ...(withClosed ? { forbid_closed_indices: false, expand_wildcards: 'all' } : {}),
+    },
+  });
+  const found = new Map<string, Record<number, ShardState>>();
+  for (const [index, { shards = {} }] of Object.entries(body.indices ?? {})) {
+    const states: Record<number, ShardState> = {};
+    for (const [number, copies] of Object.entries(shards)) {
+      const primary = copies.find(({ routing }) => routing?.primary === true);
+      if (!primary) continue;
+      const maxSeqNo = primary.seq_no?.max_seq_no;
+      states[Number(number)] = { documents: primary.docs?.count ?? 0, ...(maxSeqNo === undefined ? {} : { maxSeqNo }) };
+    }
+    found.set(index, states);
+  }
+  return found;
+}
+
+/** One request for each index: `_count` over several would answer their sum. */
+async function countAll(cluster: Cluster, names: string[]): Promise<Map<string, number>> {
+  const counts = new Map<string, number>();
+  const queue = [...names];
+  const work = async () => {
+    for (let name = queue.shift(); name !== undefined; name = queue.shift()) {
+      const { status, body } = await cluster.request<{ count: number; _shards?: { failed?: number } }>({
+        method: 'GET',
+        path: `/${indexPath([name])}/_count`,
+        allow: [400, 404, 503],
+        timeoutMs: countTimeoutMs,
+      });
+      // a count over part of the shards is no count: the index then has none, which is a difference
+      if (status < 300 && (body._shards?.failed ?? 0) === 0) counts.set(name, body.count);
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(countsAtOnce, names.length) }, work));
+  return counts;
+}

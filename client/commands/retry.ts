@@ -1,0 +1,35 @@
+import type { Command } from 'commander';
+import { decide, decisionOptions, type DecisionOptions } from '../decide';
+import type { CarryOut } from '../program';
+import { examples } from './help';
+
+export function addRetryVerb(program: Command, carryOut: CarryOut): void {
+  const verb = program
+    .command('retry')
+    .summary('try a stuck step again')
+    .description(
+      'Begins a stuck step again, once its cause is mended. A step looks first how far it came: nothing is done twice.',
+    )
+    .argument('<run>', 'name of the run')
+    .argument('[step]', 'id of the step, as status shows it; every stuck step unless given');
+  decisionOptions(verb, false)
+    .addHelpText(
+      'after',
+      examples(
+        ["shardlift retry logs batch-0003/restore --reason 'disk enlarged'", 'one step'],
+        ['shardlift retry logs', 'every stuck step'],
+      ),
+    )
+    .action((run: string, step: string | undefined, options: DecisionOptions, command: Command) =>
+      carryOut(command, (session) =>
+        decide(session, {
+          verb: 'retry',
+          run,
+          subject: step,
+          args: step === undefined ? {} : { step },
+          done: step === undefined ? `Retrying every stuck step of ${run}` : `Retrying ${step} of ${run}`,
+          options,
+        }),
+      ),
+    );
+}

@@ -1,0 +1,166 @@
+import { parseBytes } from '../../contracts/bytes';
+import type { ClusterAccess, ClusterAnswers } from './cluster-answers';
+
+export interface InitHost {
+  name: string;
+  address: string;
+  role: string;
+}
+
+export interface InitAnswers {
+  name: string;
+  source: ClusterAccess & { answers?: ClusterAnswers };
+  target: ClusterAccess & { answers?: ClusterAnswers };
+  hosts: InitHost[];
+  ssh: { user: string; privateKey: string; knownHosts: string };
+  /** Host that serves the share; without one an existing directory or repository is used. */
+  nfsServer?: string;
+  exportPath: string;
+  mountPath: string;
+  targetReads: 'sameShare' | 'ownCopy';
+  /** Instead of a share: a directory that all nodes reach already. */
+  location?: string;
+}
+
+/** A commented runbook: what is said in it is right for these clusters, what is not said has a good default. */
+export function runbookText(answers: InitAnswers): string {
+  return [
+    `# Written by shardlift init. Next: shardlift plan ${answers.name}.yaml`,
+    '# Completion and checks in an editor: shardlift validate --print-schema > runbook.schema.json',
+    '# yaml-language-server: $schema=runbook.schema.json',
+    'kind: Migration',
+    '# Name of the run, of its snapshots and of its repository.',
+    `name: ${answers.name}`,
+    '',
+    ...clusterText('source', answers.source),
+    '',
+    ...clusterText('target', answers.target),
+    '',
+    ...(answers.hosts.length > 0 ? [...sshText(answers), '', ...hostsText(answers.hosts), ''] : []),
+    '# Which indices move. System indices never do.',
+    'select:',
+    '  include:',
+    "    - '*'",
+    '  # exclude:',
+    "  #   - 'scratch-*'",
+    '',
+    ...repositoryText(answers),
+    '',
+    ...batchesText(answers.source.answers),
+    '',
+    '# Where a person must approve: before anything moves (move), before the cutover, before the finish.',
+    'gates:',
+    '  - cutover',
+    '  - finish',
+    '',
+    '# cutover:',
+    '#   clients: what the applications must be pointed at, shown when it is time',
+    '',
+    'cleanup:',
+    '  # keep | afterBatch | atFinish',
+    '  snapshots: atFinish',
+    '  # keep | restore: take mounts, exports and path.repo back at the finish',
+    '  hosts: keep',
+    '',
+  ].join('\n');
+}
+
+/** Any text as a YAML value: JSON's quoted form is YAML too. */
+function value(text: string): string {
+  return /^[A-Za-z0-9/][A-Za-z0-9/_.@-]*$/.test(text) && !/^(true|false|null|yes|no|\d.*)$/i.test(text)
+    ? text
+    : JSON.stringify(text);
+}
+
+function clusterText(
+  side: 'source' | 'target',
+  { url, ca, user, password, answers }: ClusterAccess & { answers?: ClusterAnswers },
+): string[] {
+  const seen = answers
+    ? `${answers.name}, ${answers.version}, ${answers.nodes.length} node(s)`.replace(/[\r\n]/g, ' ')
+    : 'not asked';
+  return [
+    `# ${seen}. Name several nodes: the run goes on while one restarts.`,
+    `${side}:`,
+    '  urls:',
+    `    - ${value(url)}`,
+    ...(ca === undefined ? [] : ['  tls:', '    # Path on the worker.', `    ca: ${value(ca)}`]),
+    ...(user === undefined
+      ? []
+      : [
+          '  auth:',
+          '    basic:',
+          `      username: ${value(user)}`,
+          '      # A reference, read by the worker: never the password itself.',
+          `      password: ${value(password ?? `\${env:${side.toUpperCase()}_PASSWORD}`)}`,
+        ]),
+  ];
+}
+
+function sshText({ ssh }: InitAnswers): string[] {
+  return [
+    '# How the worker reaches the hosts. Host keys are always verified.',
+    'ssh:',
+    `  user: ${value(ssh.user)}`,
+    `  privateKey: ${value(ssh.privateKey)}`,
+    `  knownHosts: ${value(ssh.knownHosts)}`,
+    '  sudo: true',
+  ];
+}
+
+function hostsText(hosts: readonly InitHost[]): string[] {
+  const lines = hosts.flatMap(({ name, address, role }) => [
+    `  - name: ${value(name)}`,
+    `    address: ${value(address)}`,
+    `    role: ${value(role)}`,
+  ]);
+  return ['# source and target: nodes of that cluster; storage: NFS server without Elasticsearch.', 'hosts:', ...lines];
+}
+
+function repositoryText(answers: InitAnswers): string[] {
+  const { nfsServer, exportPath, mountPath, targetReads, location } = answers;
+  const lines =
+    nfsServer === undefined
+      ? [
+          '    # A directory below path.repo that every node of both clusters reaches already; no host is changed.',
+          '    existing:',
+          `      location: ${value(location ?? '/mnt/snapshots')}`,
+        ]
+      : [
+          '    # The run sets up NFS: a directory on that host, mounted on every node, in path.repo of every node.',
+          '    sharedFilesystem:',
+          `      server: ${value(nfsServer)}`,
+          `      exportPath: ${value(exportPath)}`,
+          `      mountPath: ${value(mountPath)}`,
+          '      # sameShare: the target reads the same files; ownCopy: they are copied for it.',
+          `      targetReads: ${targetReads}`,
+        ];
+  return [
+    '# Where snapshots are kept.',
+    'snapshot:',
+    '  repository:',
+    ...lines,
+    "  # Elasticsearch's own limit is 40mb a second and node; raise it where network and disks allow.",
+    '  # maxSnapshotBytesPerSec: 200mb',
+    '  # maxRestoreBytesPerSec: 200mb',
+    '  # recoveryMaxBytesPerSec: 200mb',
+  ];
+}
+
+const sizes = ['1gb', '2gb', '5gb', '10gb', '20gb', '50gb', '100gb', '200gb'];
+
+/** Some twenty batches: enough that the pipeline is always full, few enough to look through. */
+function batchesText(source: ClusterAnswers | undefined): string[] {
+  const total = source?.sizeBytes ?? 0;
+  const maxSize = sizes.find((size) => parseBytes(size) * 20 >= total) ?? '200gb';
+  const seen =
+    source === undefined
+      ? ''
+      : `# ${source.indices} indices with ${(total / 1024 ** 3).toFixed(1)} GiB of primary data were found.\n`;
+  return [
+    `${seen}# Indices are packed into batches by size; while one restores, the next is snapshotted.`,
+    'batches:',
+    `  maxSize: ${maxSize}`,
+    '  inFlight: 3',
+  ];
+}

@@ -1,0 +1,176 @@
+import type { WorkflowExecutionDescription } from '@temporalio/client';
+import { batchWorkflowId } from '../contracts/ids';
+import { queries } from '../contracts/messages';
+import { phases, type Phase, type RunState, type RunStatus } from '../contracts/status';
+import { hasWorker, type Temporal } from './connection';
+import { explainError, noWorker } from './explain-error';
+import { overlay, type LiveStatus, type PendingActivity } from './live-status';
+import { pendingActivities } from './pending-activities';
+
+/**
+ * A query is answered from memory at once, but when a worker was killed Temporal gives the next one its runs only after
+ * 10 s: until then nobody answers, though all is well.
+ */
+const queryTimeoutMs = 13_000;
+
+/**
+ * The one way in which the command line learns how a run is: `status`, `watch`, the report and every decision use it.
+ * @throws WorkflowNotFoundError when there is no such run.
+ */
+export async function readStatus(temporal: Temporal, run: string): Promise<LiveStatus> {
+  // Both are asked for at once: only the description says whether the run exists, only the query how it is.
+  const asked = askForStatus(temporal, run).then(
+    (status) => ({ status }),
+    (error: unknown) => ({ error }),
+  );
+  const description = await temporal.client.workflow.getHandle(run).describe();
+  const open = isOpen(description);
+  if (!open) {
+    const status = await statusAtEnd(temporal, run, description);
+    if (status !== undefined) return overlay(status, []);
+  }
+  const answer = await asked;
+  if ('error' in answer) return describedOnly(temporal, description, answer.error);
+  if (!open) return overlay({ ...answer.status, ...(await endOf(temporal, run, description, answer.status)) }, []);
+  return overlay(answer.status, [
+    ...(await pendingActivities(temporal.client, description)),
+    ...(await pendingOfBatches(temporal, run, answer.status)),
+  ]);
+}
+
+function isOpen(description: WorkflowExecutionDescription): boolean {
+  // CONTINUED_AS_NEW can be seen for the moment between two links of the chain.
+  return ['RUNNING', 'PAUSED', 'CONTINUED_AS_NEW'].includes(description.status.name);
+}
+
+async function askForStatus(temporal: Temporal, run: string): Promise<RunStatus> {
+  return temporal.connection.withDeadline(Date.now() + queryTimeoutMs, () =>
+    temporal.client.workflow.getHandle(run).query<RunStatus>(queries.status),
+  );
+}
+
+/** Batches are workflows of their own: what they do right now is in their descriptions. */
+async function pendingOfBatches(temporal: Temporal, run: string, status: RunStatus): Promise<PendingActivity[]> {
+  const running = status.batches.filter((batch) => batch.state === 'running');
+  const found = await Promise.all(
+    running.map(async ({ number }) => {
+      try {
+        return await pendingActivities(
+          temporal.client,
+          await temporal.client.workflow.getHandle(batchWorkflowId(run, number)).describe(),
+        );
+      } catch {
+        // It ended, or is just being started: then it has no progress to show.
+        return [];
+      }
+    }),
+  );
+  return found.flat();
+}
+
+/** A run that ended by itself answers its last status as its result: no worker is needed to read it. */
+async function statusAtEnd(
+  temporal: Temporal,
+  run: string,
+  description: WorkflowExecutionDescription,
+): Promise<RunStatus | undefined> {
+  if (description.status.name !== 'COMPLETED') return undefined;
+  try {
+    const result: unknown = await temporal.client.workflow.getHandle(run, description.runId).result();
+    return isRunStatus(result) ? result : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function isRunStatus(value: unknown): value is RunStatus {
+  return typeof value === 'object' && value !== null && 'run' in value && 'state' in value && 'batches' in value;
+}
+
+/** A run that was ended from outside never got to say so itself. */
+async function endOf(
+  temporal: Temporal,
+  run: string,
+  description: WorkflowExecutionDescription,
+  status: RunStatus,
+): Promise<Pick<RunStatus, 'state' | 'now' | 'endedAt'>> {
+  const endedAt = status.endedAt ?? description.closeTime?.toISOString();
+  if (description.status.name === 'COMPLETED') return { state: status.state, now: status.now, endedAt };
+  return { state: stateByDescription(description), now: await whyEnded(temporal, run, description), endedAt };
+}
+
+async function whyEnded(temporal: Temporal, run: string, description: WorkflowExecutionDescription): Promise<string> {
+  const how = description.status.name.toLowerCase().replaceAll('_', ' ');
+  try {
+    await temporal.client.workflow.getHandle(run, description.runId).result();
+    return `the workflow ${how}`;
+  } catch (error) {
+    return `the workflow ${how} in Temporal: ${explainError(error).message}`;
+  }
+}
+
+function stateByDescription(description: WorkflowExecutionDescription): RunState {
+  const said = memo(description, 'state') as RunState | undefined;
+  switch (description.status.name) {
+    case 'COMPLETED':
+      return said ?? 'completed';
+    case 'CANCELLED':
+      return 'aborted';
+    case 'FAILED':
+    case 'TERMINATED':
+    case 'TIMED_OUT':
+      return 'failed';
+    default:
+      return said ?? 'running';
+  }
+}
+
+/** What a run says of itself in its memo: readable without a worker. */
+export function memo(info: Pick<WorkflowExecutionDescription, 'memo'>, name: 'state' | 'phase'): string | undefined {
+  const value = info.memo?.[name];
+  return typeof value === 'string' ? value : undefined;
+}
+
+/** When no worker answers, Temporal itself still knows that the run is there, and how its activities fare. */
+async function describedOnly(
+  temporal: Temporal,
+  description: WorkflowExecutionDescription,
+  error: unknown,
+): Promise<LiveStatus> {
+  const polled = await hasWorker(temporal, Date.now(), description.taskQueue);
+  const open = isOpen(description);
+  const why =
+    polled === true
+      ? `the worker does not answer: ${explainError(error).message}`
+      : `no worker polls the task queue "${description.taskQueue}": the run waits unharmed, and goes on when one does`;
+  const remedy = polled === true ? "look into the worker's log" : noWorker;
+  const phase = memo(description, 'phase');
+  const pending = await pendingActivities(temporal.client, description);
+  return {
+    run: description.workflowId,
+    kind: 'Migration',
+    state: stateByDescription(description),
+    phase: phases.find((each): each is Phase => each === phase) ?? 'preflight',
+    isPaused: false,
+    now: open ? why : await whyEnded(temporal, description.workflowId, description),
+    startedAt: description.startTime.toISOString(),
+    ...(description.closeTime ? { endedAt: description.closeTime.toISOString() } : {}),
+    steps: pending.map((each) => ({
+      id: each.step,
+      phase: phases.find((name) => name === each.step.split('/')[0]) ?? 'move',
+      title: each.step,
+      state: 'running',
+      attempt: 1,
+      progress: each.progress,
+      retrying: each.retrying,
+    })),
+    batches: [],
+    gates: [],
+    decisions: [],
+    totals: { bytes: 0, bytesDone: 0, documents: 0, documentsDone: 0, indices: 0, indicesDone: 0 },
+    differences: [],
+    checks: [],
+    changes: [],
+    warnings: [`${why}. What follows is only what Temporal itself knows. Remedy: ${remedy}`],
+  };
+}

@@ -1,0 +1,2 @@
+distribution org.elasticsearch.distribution.integ-test-zip:elasticsearch
+rest_root 17 'org.elasticsearch.common.settings.Settings a, org.elasticsearch.common.io.stream.NamedWriteableRegistry b, RestController c, org.elasticsearch.common.settings.ClusterSettings d, org.elasticsearch.common.settings.IndexScopedSettings e, org.elasticsearch.common.settings.SettingsFilter f, org.elasticsearch.cluster.metadata.IndexNameExpressionResolver g, Supplier<DiscoveryNodes> h, Predicate<NodeFeature> i'
