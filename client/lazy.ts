@@ -16,6 +16,7 @@ export const lazy = {
     ...(require('./report/data') as typeof import('./report/data')),
     ...(require('./report/html') as typeof import('./report/html')),
   }),
+  clusterAnswers: () => require('./init/cluster-answers') as typeof import('./init/cluster-answers'),
   runbookText: () => require('./init/runbook-text') as typeof import('./init/runbook-text'),
   jsonSchema: () => require('./json-schema') as typeof import('./json-schema'),
   worker: () => require('../worker/run-worker') as typeof import('../worker/run-worker'),

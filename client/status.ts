@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { WorkflowExecutionDescription } from '@temporalio/client';
 import { batchWorkflowId } from '../contracts/ids';
 import { queries } from '../contracts/messages';
@@ -12,24 +13,21 @@ import { pendingActivities } from './pending-activities';
  * 10 s: until then nobody answers, though all is well.
  */
 const queryTimeoutMs = 13_000;
+/** Only when a query takes longer than this is it worth asking whether anybody is there. */
+const usualAnswerMs = 1_000;
 
 /**
  * The one way in which the command line learns how a run is: `status`, `watch`, the report and every decision use it.
  * @throws WorkflowNotFoundError when there is no such run.
  */
 export async function readStatus(temporal: Temporal, run: string): Promise<LiveStatus> {
-  // Both are asked for at once: only the description says whether the run exists, only the query how it is.
-  const asked = askForStatus(temporal, run).then(
-    (status) => ({ status }),
-    (error: unknown) => ({ error }),
-  );
   const description = await temporal.client.workflow.getHandle(run).describe();
   const open = isOpen(description);
   if (!open) {
     const status = await statusAtEnd(temporal, run, description);
     if (status !== undefined) return overlay(status, []);
   }
-  const answer = await asked;
+  const answer = await askOrGiveUp(temporal, description);
   if ('error' in answer) return describedOnly(temporal, description, answer.error);
   if (!open) return overlay({ ...answer.status, ...(await endOf(temporal, run, description, answer.status)) }, []);
   return overlay(answer.status, [
@@ -38,14 +36,46 @@ export async function readStatus(temporal: Temporal, run: string): Promise<LiveS
   ]);
 }
 
+type Answer = { status: RunStatus } | { error: unknown };
+
+async function askOrGiveUp(temporal: Temporal, description: WorkflowExecutionDescription): Promise<Answer> {
+  const enough = new AbortController();
+  const asked = askForStatus(temporal, description.workflowId, enough.signal).then(
+    (status) => ({ status }),
+    (error: unknown) => ({ error }),
+  );
+  try {
+    return await Promise.race([asked, nobodyToAsk(temporal, description, enough.signal)]);
+  } finally {
+    // A query that nobody waits for any more would be tried again on a connection that is closed by then.
+    enough.abort();
+  }
+}
+
+/** Answers only when no worker is there to answer the query: then there is nothing to wait for. */
+async function nobodyToAsk(
+  temporal: Temporal,
+  description: WorkflowExecutionDescription,
+  enough: AbortSignal,
+): Promise<{ error: unknown }> {
+  await sleep(usualAnswerMs, undefined, { signal: enough }).catch(() => undefined);
+  if (!enough.aborted && (await hasWorker(temporal, Date.now(), description.taskQueue)) === false) {
+    return { error: new Error('no worker') };
+  }
+  return new Promise(() => undefined);
+}
+
 function isOpen(description: WorkflowExecutionDescription): boolean {
   // CONTINUED_AS_NEW can be seen for the moment between two links of the chain.
   return ['RUNNING', 'PAUSED', 'CONTINUED_AS_NEW'].includes(description.status.name);
 }
 
-async function askForStatus(temporal: Temporal, run: string): Promise<RunStatus> {
-  return temporal.connection.withDeadline(Date.now() + queryTimeoutMs, () =>
-    temporal.client.workflow.getHandle(run).query<RunStatus>(queries.status),
+async function askForStatus(temporal: Temporal, run: string, enough: AbortSignal): Promise<RunStatus> {
+  const { connection, client } = temporal;
+  return connection.withAbortSignal(enough, () =>
+    connection.withDeadline(Date.now() + queryTimeoutMs, () =>
+      client.workflow.getHandle(run).query<RunStatus>(queries.status),
+    ),
   );
 }
 

@@ -19,15 +19,27 @@ export function recipeHash(files: readonly string[], words: readonly string[] = 
   return hash.digest('hex').slice(0, 10);
 }
 
-export interface CacheEntry {
+export interface CacheKey {
   name: string;
   version: string;
   /** Set where the recipe is ours (`recipeHash`). */
   hash?: string;
+}
+
+export interface CacheEntry extends CacheKey {
   /** What the progress line says, such as "building the Temporal server (some 3 to 14 min)". */
   building: string;
   /** Makes the whole entry inside that empty directory. */
   build: (directory: string) => Promise<void>;
+}
+
+function placeOf({ name, version, hash }: CacheKey): string {
+  return path.join(cacheRoot(), name, hash === undefined ? version : `${version}-${hash}`);
+}
+
+/** Is that entry there, whole? */
+export function isCached(key: CacheKey): boolean {
+  return existsSync(placeOf(key));
 }
 
 /** The end of a build directory's name: the process that builds in it. */
@@ -39,9 +51,8 @@ const OWNER = /\.(\d+)-([^.]*)\.tmp$/;
  * builds and the others wait.
  */
 export async function cached(entry: CacheEntry): Promise<string> {
-  const parent = path.join(cacheRoot(), entry.name);
-  const key = entry.hash === undefined ? entry.version : `${entry.version}-${entry.hash}`;
-  const place = path.join(parent, key);
+  const place = placeOf(entry);
+  const [parent, key] = [path.dirname(place), path.basename(place)];
   if (existsSync(place)) return place;
   mkdirSync(parent, { recursive: true });
   const self = identify(process.pid);

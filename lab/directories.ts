@@ -9,7 +9,9 @@ import { existsSync } from 'node:fs';
  * Elasticsearch's user may be unable to enter, and not on a memory file system, since hosts' disks lie there.
  */
 export function labsRoot(): string {
-  const base = process.env['SHARDLIFT_LAB_DIR'] ?? path.join(existsSync('/var/tmp') ? '/var/tmp' : tmpdir(), `shardlift-labs-${userInfo().uid}`);
+  const base =
+    process.env['SHARDLIFT_LAB_DIR'] ??
+    path.join(existsSync('/var/tmp') ? '/var/tmp' : tmpdir(), `shardlift-labs-${userInfo().uid}`);
   mkdirSync(base, { recursive: true });
   chmodSync(base, 0o755);
   return base;

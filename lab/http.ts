@@ -50,7 +50,12 @@ export function request(options: LabRequest): Promise<LabResponse> {
   return new Promise((resolve, reject) => {
     const timeoutMs = options.timeoutMs ?? 60_000;
     const sent = http.request(
-      { ...target, method: options.method ?? (body === undefined ? 'GET' : 'POST'), headers, agent: agentFor(options.via ?? '') },
+      {
+        ...target,
+        method: options.method ?? (body === undefined ? 'GET' : 'POST'),
+        headers,
+        agent: agentFor(options.via ?? ''),
+      },
       (response) => {
         const chunks: Buffer[] = [];
         response.on('data', (chunk: Buffer) => chunks.push(chunk));

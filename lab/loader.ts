@@ -4,7 +4,7 @@ import { seededRandom } from './corpus/random';
 import { json, segment, type LabRequest } from './http';
 import { progress } from './progress';
 import { startedSeconds } from './stopwatch';
-import { waitFor } from './wait';
+import { GiveUp, waitFor } from './wait';
 
 export type CorpusScale = 'small' | 'demo' | 'large';
 
@@ -71,12 +71,21 @@ export async function loadCorpus(options: CorpusOptions): Promise<Manifest> {
   const major = await majorOf(call);
   const specs = corpusIndices().filter((spec) => spec.join !== true || options.join === true);
   const templates = await putTemplates(call, major);
-  const loaded = await inParallel(specs, IN_FLIGHT, (spec) => loadIndex(call, major, spec, seed, bytes));
+  const { number_of_data_nodes: nodes } = (await call('GET', '/_cluster/health')) as { number_of_data_nodes: number };
+  // a replica that no node is left for would keep the cluster from being green
+  const placeable = specs.map((spec) => ({ ...spec, replicas: Math.min(spec.replicas, nodes - 1) }));
+  const loaded = await inParallel(placeable, IN_FLIGHT, (spec) => loadIndex(call, major, spec, seed, bytes));
   await call('POST', '/_refresh');
   const actions = major >= 6 ? ALIAS_ACTIONS : ALIAS_ACTIONS.map(withoutWriteIndex);
   await call('POST', '/_aliases', { actions });
   for (const { name, closed } of specs) if (closed === true) await call('POST', `/${segment(name)}/_close`);
-  const manifest = { seed, indices: loaded, aliases: [...new Set(ALIAS_ACTIONS.map(({ add }) => add.alias))], templates };
+  await call('GET', '/_cluster/health?wait_for_status=green&wait_for_no_initializing_shards=true&timeout=60s');
+  const manifest = {
+    seed,
+    indices: loaded,
+    aliases: [...new Set(ALIAS_ACTIONS.map(({ add }) => add.alias))],
+    templates,
+  };
   const megabytes = loaded.reduce((sum, index) => sum + index.bytes, 0) / 1e6;
   progress(`loaded ${loaded.length} indices with ${megabytes.toFixed(0)} MB of documents in ${seconds()} s`);
   return manifest;
@@ -108,7 +117,9 @@ export async function loadFiller(options: FillerOptions): Promise<Manifest> {
     mappings: { properties: { n: { type: 'long' }, payload: { type: 'keyword', index: false, doc_values: false } } },
   }));
   const seed = options.seed ?? 1;
-  const indices = await inParallel(specs, IN_FLIGHT, (spec) => loadIndex(call, major, spec, seed, options.megabytesEach * 1e6));
+  const indices = await inParallel(specs, IN_FLIGHT, (spec) =>
+    loadIndex(call, major, spec, seed, options.megabytesEach * 1e6),
+  );
   await call('POST', '/_refresh');
   await call('POST', '/_flush');
   return { seed, indices, aliases: [], templates: [] };
@@ -121,7 +132,8 @@ function withoutWriteIndex(action: (typeof ALIAS_ACTIONS)[number]): object {
 
 async function putTemplates(call: Call, major: number): Promise<string[]> {
   const { component, composable, legacy } = TEMPLATES;
-  const old = major < 6 ? { ...legacy.body, template: legacy.body.index_patterns[0], index_patterns: undefined } : legacy.body;
+  const old =
+    major < 6 ? { ...legacy.body, template: legacy.body.index_patterns[0], index_patterns: undefined } : legacy.body;
   await call('PUT', `/_template/${legacy.name}`, old);
   if (major < 7) return [legacy.name];
   await call('PUT', `/_component_template/${component.name}`, component.body);
@@ -129,9 +141,20 @@ async function putTemplates(call: Call, major: number): Promise<string[]> {
   return [legacy.name, component.name, composable.name];
 }
 
-async function loadIndex(call: Call, major: number, spec: IndexSpec, seed: number, corpusBytes: number): Promise<LoadedIndex> {
+async function loadIndex(
+  call: Call,
+  major: number,
+  spec: IndexSpec,
+  seed: number,
+  corpusBytes: number,
+): Promise<LoadedIndex> {
   const { name, hidden = false, closed = false, withoutSource = false, shards, replicas } = spec;
-  const settings = { number_of_shards: shards, number_of_replicas: replicas, ...(hidden && major >= 7 ? { hidden } : {}), ...spec.settings };
+  const settings = {
+    number_of_shards: shards,
+    number_of_replicas: replicas,
+    ...(hidden && major >= 7 ? { hidden } : {}),
+    ...spec.settings,
+  };
   // up to 6 a mapping has the name of a type around it
   await call('PUT', `/${segment(name)}`, { settings, mappings: major < 7 ? { doc: spec.mappings } : spec.mappings });
   const count = spec.documents ?? Math.max(1, Math.round((corpusBytes * spec.share) / spec.documentBytes));
@@ -150,7 +173,16 @@ function* numbers(count: number): Generator<number> {
 }
 
 /** Documents whose number is a multiple of `every` go to the index, in requests of a few megabytes, one after another. */
-async function index(call: Call, major: number, make: DocumentMaker, name: string, seed: number, bytes: number, all: Iterable<number>, every = 1): Promise<number> {
+async function index(
+  call: Call,
+  major: number,
+  make: DocumentMaker,
+  name: string,
+  seed: number,
+  bytes: number,
+  all: Iterable<number>,
+  every = 1,
+): Promise<number> {
   const random = seededRandom(seed, name);
   const type = major < 7 ? ',"_type":"doc"' : '';
   let lines: string[] = [];
@@ -173,14 +205,25 @@ async function index(call: Call, major: number, make: DocumentMaker, name: strin
   return sent;
 }
 
+interface BulkResult {
+  status: number;
+  error?: unknown;
+}
+
 /** A full queue (429) is no error: the same request goes out again. */
 async function bulk(call: Call, name: string, body: Buffer): Promise<void> {
   await waitFor(
     async () => {
-      const answer = (await call('POST', `/${segment(name)}/_bulk`, body)) as { errors: boolean; items: { [verb: string]: { error?: unknown } }[] };
+      const answer = (await call('POST', `/${segment(name)}/_bulk`, body)) as {
+        errors: boolean;
+        items: { [verb: string]: BulkResult }[];
+      };
       if (!answer.errors) return true;
-      const error = answer.items.flatMap((item) => Object.values(item)).find((item) => item.error !== undefined);
-      throw new Error(JSON.stringify(error).slice(0, 500));
+      const failed = answer.items.flatMap((item) => Object.values(item)).filter((item) => item.error !== undefined);
+      const refused = failed.find(({ status }) => status !== 429);
+      if (refused !== undefined)
+        throw new GiveUp(`${name} refuses a document: ${JSON.stringify(refused).slice(0, 500)}`);
+      throw new Error(JSON.stringify(failed[0]).slice(0, 500));
     },
     { what: `documents to get into ${name}`, timeoutMs: 60_000, everyMs: 500 },
   );
@@ -189,10 +232,13 @@ async function bulk(call: Call, name: string, body: Buffer): Promise<void> {
 /** Deletes every so-manieth document by its id's order, and says how many. */
 async function removeEvery(call: Call, major: number, name: string, every: number): Promise<number> {
   await call('POST', `/${segment(name)}/_refresh`);
-  const found = (await call('POST', `/${segment(name)}/_search`, { size: 10_000, _source: false, sort: ['n'] })) as { hits: { hits: { _id: string }[] } };
+  const found = (await call('POST', `/${segment(name)}/_search`, { size: 10_000, _source: false, sort: ['n'] })) as {
+    hits: { hits: { _id: string }[] };
+  };
   const gone = found.hits.hits.filter((_, position) => position % every === 0).map(({ _id }) => _id);
   const type = major < 7 ? ',"_type":"doc"' : '';
-  if (gone.length > 0) await bulk(call, name, Buffer.from(gone.map((id) => `{"delete":{"_id":${JSON.stringify(id)}${type}}}\n`).join('')));
+  if (gone.length > 0)
+    await bulk(call, name, Buffer.from(gone.map((id) => `{"delete":{"_id":${JSON.stringify(id)}${type}}}\n`).join('')));
   return gone.length;
 }
 

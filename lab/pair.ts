@@ -66,7 +66,9 @@ export async function startPair(options: PairOptions = {}): Promise<Pair> {
         settings: { ...options.settings, ...options.targetSettings },
       }),
     ]);
-    progress(`pair ${name} is up: ${source.version} at ${source.url}, ${target.version} at ${target.url} (${seconds()} s)`);
+    progress(
+      `pair ${name} is up: ${source.version} at ${source.url}, ${target.version} at ${target.url} (${seconds()} s)`,
+    );
     return { name, directory, source, target, repositoryDir, stop: () => dismantle(directory) };
   } catch (error) {
     await dismantle(directory);

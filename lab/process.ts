@@ -41,7 +41,11 @@ export function run(command: string, args: readonly string[], options: RunOption
     });
     child.once('close', (code) => {
       clearTimeout(timer);
-      resolve({ code: code ?? 137, stdout: Buffer.concat(stdout).toString(), stderr: Buffer.concat(stderr).toString() });
+      resolve({
+        code: code ?? 137,
+        stdout: Buffer.concat(stdout).toString(),
+        stderr: Buffer.concat(stderr).toString(),
+      });
     });
   });
 }
@@ -74,7 +78,12 @@ export async function startSession(
   options: SessionOptions,
 ): Promise<ProcessIdentity> {
   const log = openSync(options.logFile, 'a');
-  const spawnOptions: SpawnOptions = { cwd: options.cwd, env: options.env, detached: true, stdio: ['ignore', log, log] };
+  const spawnOptions: SpawnOptions = {
+    cwd: options.cwd,
+    env: options.env,
+    detached: true,
+    stdio: ['ignore', log, log],
+  };
   if (options.uid !== undefined) Object.assign(spawnOptions, { uid: options.uid, gid: options.gid });
   try {
     const child = spawn(command, args, spawnOptions);
@@ -158,8 +167,10 @@ export async function killSession(session: ProcessIdentity): Promise<void> {
 /** Asks the leader to end, and kills what is left of the session when the patience is over. */
 export async function stopSession(session: ProcessIdentity, patienceMs = 20_000): Promise<void> {
   if (isAlive(session)) signal(session.pid, 'SIGTERM');
-  await waitFor(() => membersOf(session).length === 0, { what: 'a clean end', timeoutMs: patienceMs, everyMs: 50 }).catch(
-    () => undefined,
-  );
+  await waitFor(() => membersOf(session).length === 0, {
+    what: 'a clean end',
+    timeoutMs: patienceMs,
+    everyMs: 50,
+  }).catch(() => undefined);
   await killSession(session);
 }

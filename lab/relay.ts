@@ -26,7 +26,14 @@ function passOn(): http.Server {
   const agent = new http.Agent({ keepAlive: true });
   return http.createServer((request, response) => {
     const url = new URL(request.url ?? '/');
-    const options = { host: url.hostname, port: url.port, path: url.pathname + url.search, method: request.method, headers: request.headers, agent };
+    const options = {
+      host: url.hostname,
+      port: url.port,
+      path: url.pathname + url.search,
+      method: request.method,
+      headers: request.headers,
+      agent,
+    };
     const onward = http.request(options, (answer) => {
       response.writeHead(answer.statusCode ?? 502, answer.headers);
       answer.pipe(response);

@@ -6,7 +6,18 @@ import { waitUntilGreen } from './elasticsearch/cluster';
 import { serverHome } from './elasticsearch/home';
 import { DEFAULT_SOURCE, DEFAULT_TARGET, serverVersion } from './elasticsearch/versions';
 import { dismantle, guard } from './guard';
-import { cutPower, disksPath, hostSpec, knownHostsPath, rootKeyPath, runOnHost, switchOn, waitForSsh, type HostContext, type HostSpec } from './hosts/host';
+import {
+  cutPower,
+  disksPath,
+  hostSpec,
+  knownHostsPath,
+  rootKeyPath,
+  runOnHost,
+  switchOn,
+  waitForSsh,
+  type HostContext,
+  type HostSpec,
+} from './hosts/host';
 import { hostImages, type HostImages } from './hosts/images';
 import { CONTROLLER, createNamespace, isInside, namespaceOf, setLink } from './hosts/network';
 import { makeSeed } from './hosts/seed';
@@ -106,9 +117,15 @@ export async function startSite(options: SiteOptions = {}): Promise<Site> {
     writeFileSync(path.join(directory, STATE), JSON.stringify(state, null, 2));
     await startRelay(directory, state);
     const site = siteOf(directory, state);
-    await Promise.all(hosts.map((host, index) => switchOn({ labDirectory: directory, namespace: state.namespace, images }, host, index)));
+    await Promise.all(
+      hosts.map((host, index) =>
+        switchOn({ labDirectory: directory, namespace: state.namespace, images }, host, index),
+      ),
+    );
     progress(`site ${name}: ${hosts.length} hosts switched on after ${seconds()} s`);
-    await Promise.all(hosts.map((host) => waitForSsh({ labDirectory: directory, namespace: state.namespace, images }, host)));
+    await Promise.all(
+      hosts.map((host) => waitForSsh({ labDirectory: directory, namespace: state.namespace, images }, host)),
+    );
     progress(`site ${name}: one can log in to all hosts after ${seconds()} s`);
     await Promise.all((['source', 'target'] as const).map((side) => site.waitGreen(side, 300_000)));
     progress(`site ${name} is up: ${versions.source} and ${versions.target} are green after ${seconds()} s`);
@@ -133,7 +150,8 @@ async function prepareDirectory(directory: string, state: SiteState, options: Si
   writeFileSync(path.join(disks, 'base.img'), '');
   linkOrCopy(state.images.elasticsearchDisk, path.join(disks, 'elasticsearch.img'));
   const keys = { root: rootKeyPath(directory), ops: path.join(directory, 'id_ed25519') };
-  for (const [who, file] of Object.entries(keys)) await runOrThrow('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', `lab-${who}`, '-f', file]);
+  for (const [who, file] of Object.entries(keys))
+    await runOrThrow('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', `lab-${who}`, '-f', file]);
   const homes = { source: await serverHome(state.versions.source), target: await serverHome(state.versions.target) };
   await Promise.all(
     state.hosts.map(async (host) => {
@@ -175,14 +193,24 @@ function elasticsearchSettings(state: SiteState, host: HostSpec): Record<string,
     'network.host': host.address,
     ...(peers.length === 1
       ? { 'discovery.type': 'single-node' }
-      : { 'discovery.seed_hosts': list(peers.map(({ address }) => address)), 'cluster.initial_master_nodes': list(peers.map(({ name }) => name)) }),
+      : {
+          'discovery.seed_hosts': list(peers.map(({ address }) => address)),
+          'cluster.initial_master_nodes': list(peers.map(({ name }) => name)),
+        }),
     ...(security ? { 'xpack.security.enabled': 'false' } : {}),
   };
 }
 
 async function startRelay(directory: string, state: SiteState): Promise<void> {
   const socket = path.join(directory, RELAY);
-  const command = [process.execPath, '--import', 'tsx', path.join(__dirname, 'relay.ts'), state.images.packages, socket];
+  const command = [
+    process.execPath,
+    '--import',
+    'tsx',
+    path.join(__dirname, 'relay.ts'),
+    state.images.packages,
+    socket,
+  ];
   const started = await startSession('ip', ['netns', 'exec', state.namespace, ...command], {
     cwd: path.join(__dirname, '..'),
     env: process.env,
@@ -206,7 +234,8 @@ function siteOf(directory: string, state: SiteState): Site {
     const urls = members.map(({ address }) => `http://${address}:9200`);
     return { version: state.versions[side], url: urls[0] as string, urls, hosts: members };
   };
-  const exec = (host: string, script: string, timeoutMs?: number): Promise<RunResult> => runOnHost(context, find(host), script, timeoutMs);
+  const exec = (host: string, script: string, timeoutMs?: number): Promise<RunResult> =>
+    runOnHost(context, find(host), script, timeoutMs);
   const execOrThrow = async (host: string, script: string): Promise<void> => {
     const { code, stderr } = await exec(host, script);
     if (code !== 0) throw new Error(`on ${host}: ${script}: code ${code}: ${stderr.trim()}`);
@@ -232,10 +261,10 @@ function siteOf(directory: string, state: SiteState): Site {
     startElasticsearch: (host) => execOrThrow(host, 'systemctl start elasticsearch'),
     stopElasticsearch: (host) => execOrThrow(host, 'systemctl stop elasticsearch'),
     kill9Elasticsearch: (host) => execOrThrow(host, 'systemctl kill --signal=KILL --kill-who=all elasticsearch'),
-    waitGreen: (side, timeoutMs = 180_000) => waitUntilGreen(cluster(side).urls, cluster(side).urls.length, { timeoutMs, via }),
+    waitGreen: (side, timeoutMs = 180_000) =>
+      waitUntilGreen(cluster(side).urls, cluster(side).urls.length, { timeoutMs, via }),
     reset: (options) => resetSite(site, options),
     stop: () => dismantle(directory),
   };
   return site;
 }
-

@@ -1,6 +1,6 @@
 import { accessSync, constants, mkdirSync, renameSync } from 'node:fs';
 import path from 'node:path';
-import { cached } from './cache';
+import { cached, isCached } from './cache';
 import { record } from './cleanup';
 import { makeLabDirectory, newLabName } from './directories';
 import { dismantle, guard, unguard } from './guard';
@@ -61,17 +61,27 @@ export function installedTemporal(): string | undefined {
   return places.map((place) => executable(path.join(place, 'temporal'))).find((file) => file !== undefined);
 }
 
+const CACHE_KEY = { name: 'temporal', version: TEMPORAL_CLI_VERSION };
+
+/** Has it been built here before? */
+export function isTemporalCached(): boolean {
+  return isCached(CACHE_KEY);
+}
+
 /** The temporal program: an installed one, or one built with Go into the cache. */
 export async function temporalBinary(): Promise<string> {
   const installed = installedTemporal();
   if (installed !== undefined) return installed;
   const directory = await cached({
-    name: 'temporal',
-    version: TEMPORAL_CLI_VERSION,
+    ...CACHE_KEY,
     building: 'building the Temporal server 1.29 with Go (first time, some 3 to 14 min)',
     build: async (place) => {
       const env = { ...process.env, GOBIN: path.join(place, 'bin'), GOFLAGS: '-trimpath' };
-      await runOrThrow('go', ['install', '-ldflags=-s -w', `github.com/temporalio/cli/cmd/temporal@v${TEMPORAL_CLI_VERSION}`], { env });
+      await runOrThrow(
+        'go',
+        ['install', '-ldflags=-s -w', `github.com/temporalio/cli/cmd/temporal@v${TEMPORAL_CLI_VERSION}`],
+        { env },
+      );
       renameSync(path.join(place, 'bin', 'temporal'), path.join(place, 'temporal'));
     },
   });
@@ -142,7 +152,10 @@ async function waitUntilServing(
   logFile: string,
 ): Promise<void> {
   const answers = async (...args: string[]): Promise<string | undefined> => {
-    const { code, stdout } = await run(binary, [...args, '--address', `127.0.0.1:${port}`], { env: cleanEnvironment(), timeoutMs: 10_000 });
+    const { code, stdout } = await run(binary, [...args, '--address', `127.0.0.1:${port}`], {
+      env: cleanEnvironment(),
+      timeoutMs: 10_000,
+    });
     return code === 0 ? stdout : undefined;
   };
   const what = `the Temporal server to serve (log: ${logFile})`;

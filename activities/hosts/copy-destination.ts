@@ -1,4 +1,4 @@
-import { saidBy, stuck } from './failures';
+import { stuck } from './failures';
 import { commandFailed } from './command-failures';
 import type { Host, UserIds } from './host';
 import { execScript, runScript } from './host-files';
@@ -40,7 +40,7 @@ export async function prepareDestination(host: Host, run: string, to: string, us
   }
   if (result.code === 0) return;
   const occupied = (message: string, remedy: string) =>
-    stuck({ type: 'PathOccupied', message, host: host.name, at: to, why: saidBy(result), remedy });
+    stuck({ type: 'PathOccupied', message, host: host.name, at: to, why: result.stderr.trim() || undefined, remedy });
   switch (result.code) {
     case 45:
       throw occupied(

@@ -151,10 +151,11 @@ async function follow(host: Host, input: CopyJobInput): Promise<JobLook> {
 }
 
 function resultOf(host: Host, input: CopyJobInput, job: JobLook): CopyJobResult {
-  const [files = 0, bytes = 0, seconds = 0, transferred = 0, published = 0] = job.result;
-  const changed = transferred > 0 || published > 0;
+  const [files = 0, bytes = 0, seconds = 0, transferred = 0, published = 0, repaired = 0] = job.result;
+  const changed = transferred > 0 || published > 0 || repaired > 0;
+  const again = repaired > 0 ? `; ${repaired} of them differed at first and were copied again` : '';
   const summary = changed
-    ? `${files} files of ${input.snapshot} copied to ${input.to} and compared by ${input.verify}`
+    ? `${files} files of ${input.snapshot} copied to ${input.to} and compared by ${input.verify}${again}`
     : `${files} files of ${input.snapshot} were at ${input.to} already`;
   const change = {
     step: input.step,

@@ -92,8 +92,7 @@ function otherSettings(parsed: Parsed): string {
 }
 
 function parse(text: string): Parsed {
-  const bare = text.startsWith('\uFEFF') ? ` ${text.slice(1)}` : text;
-  const documents = parseAllDocuments(bare);
+  const documents = parseAllDocuments(text);
   if (!Array.isArray(documents) || documents.length === 0)
     return { root: undefined, document: undefined, found: undefined, paths: [] };
   const [document] = documents;
@@ -101,7 +100,7 @@ function parse(text: string): Parsed {
   if (error) {
     const at = error.linePos?.[0];
     // the message's first line; what follows is a picture of the file, which may hold anything
-    const [message = ''] = error.message.split('\n');
+    const message = (error.message.split('\n')[0] ?? '').replace(/:$/, '');
     throw new UnreadableYml(
       message.includes('line') || !at ? message : `${message} at line ${at.line}, column ${at.col}`,
     );
@@ -136,8 +135,7 @@ function findSetting(root: YAMLMap): Found | undefined {
 
 function pathsOf(value: Node | null): string[] {
   if (value === null) return [];
-  if (isAlias(value) || value.anchor)
-    throw new UnreadableYml(`${setting} uses an anchor or alias`);
+  if (isAlias(value) || value.anchor) throw new UnreadableYml(`${setting} uses an anchor or alias`);
   if (isScalar(value)) {
     if (value.value === null) return [];
     // one string is a list divided by commas, as in every list setting

@@ -59,31 +59,49 @@ export async function ensureExport(host: Host, input: ShareHostInput): Promise<S
       if (endsContinued(text, label)) throw endsContinuedFailure(host);
       const edited = withBlock(text, label, [line]);
       if (edited !== text || !file) await replaceFile(host, exportsPath, file, edited);
-      const applied = await host.exec(['exportfs', '-ra']);
-      // exportfs warns on stderr and still exits with 0: whether it worked is seen in what is exported afterwards
-      warnings = applied.stderr;
+      warnings = await applyExports(host);
     },
     describe: (state) => state.lines.join('\n') || '(no line of this run)',
     about: { label, path: share.exportPath },
     undo: `take the export of ${share.exportPath} out of ${exportsPath}`,
-    failure: (state) =>
-      stuck({
-        type: 'ExportRefused',
-        message: `${share.exportPath} is not exported to exactly the clients`,
-        host: host.name,
-        at: share.exportPath,
-        why:
-          lastLines(warnings) ||
-          `exported: ${state.active.join(' ') || 'nothing'}; wanted: ${wantedActive(clients).join(' ')}`,
-        remedy: exportRemedy(warnings, share.exportPath),
-      }),
+    failure: (state) => {
+      const found = `exported: ${state.active.join(' ') || 'nothing'}; wanted: ${wantedActive(clients).join(' ')}`;
+      return refused(host, share.exportPath, lastLines(warnings) || found);
+    },
   });
+  // Listed is not served: of a file system that NFS cannot serve, or a directory that is gone, exportfs only warns. A
+  // second run finds the line there and warns nothing by itself, so it applies the exports again: that changes nothing.
+  if (made.changed) {
+    warnings ||= await applyExports(host);
+    if (concerns(warnings, share.exportPath)) throw refused(host, share.exportPath, warnings);
+  }
   return outcome(
     made.changed
       ? `${share.exportPath} is exported to ${clients.length} clients`
       : `${share.exportPath} was exported to exactly the clients already`,
     made.change,
   );
+}
+
+/** exportfs warns on stderr and still exits with 0. */
+async function applyExports(host: Host): Promise<string> {
+  return (await host.exec(['exportfs', '-ra'])).stderr;
+}
+
+/** Whether a warning is about our directory, or about all of them; other lines of the file are not our business. */
+function concerns(warnings: string, path: string): boolean {
+  return warnings.split('\n').some((line) => line.includes(path));
+}
+
+function refused(host: Host, path: string, why: string): Error {
+  return stuck({
+    type: 'ExportRefused',
+    message: `${path} cannot be exported to exactly the clients`,
+    host: host.name,
+    at: path,
+    why: lastLines(why),
+    remedy: exportRemedy(why, path),
+  });
 }
 
 /** Takes the block out of the file, whatever else was written there since, and unexports. */
@@ -215,6 +233,9 @@ function exportRemedy(warnings: string, path: string): string {
   }
   if (/Failed to resolve|unknown host|can't resolve/i.test(warnings)) {
     return 'give the hosts in the runbook by IP address, or mend name resolution on the server, then retry';
+  }
+  if (/Failed to stat|No such file/.test(warnings)) {
+    return `retry the step that makes ${path} on the server first: it is not there`;
   }
   return 'run "exportfs -rav" on the server and mend what it names in /etc/exports, then retry';
 }

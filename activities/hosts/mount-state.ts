@@ -1,6 +1,6 @@
 import { decodeField } from './exports-file';
 import type { MountLine } from './fstab-file';
-import { stuck } from './failures';
+import { passing, stuck } from './failures';
 import type { Host } from './host';
 import { execScript } from './host-files';
 
@@ -121,12 +121,15 @@ export function refuseMountPoint(host: Host, line: MountLine, state: MountPointS
     );
   }
   if (state.mounted && state.answers === 'hung') {
-    throw refuse(
-      'MountStale',
-      `what is mounted at ${at} does not answer`,
-      `see whether its NFS server is up and can be reached from ${host.name}; once "stat -f ${at}" answers, retry`,
-      `${state.mounted.source} (${state.mounted.type})`,
-    );
+    // a server that boots again answers in the end: no reason to wait for a person
+    throw passing({
+      type: 'MountStale',
+      message: `what is mounted at ${at} does not answer`,
+      host: host.name,
+      at,
+      why: `${state.mounted.source} (${state.mounted.type})`,
+      remedy: `see whether its NFS server is up and can be reached from ${host.name}; the step tries again by itself`,
+    });
   }
   if (state.mounted && !state.isRightSource) {
     throw refuse(

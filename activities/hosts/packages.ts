@@ -118,10 +118,10 @@ install
 
 /**
  * A line every 10 s for as long as the script lives on the host: unpacking a large package is silent for longer than a
- * heartbeat timeout.
+ * heartbeat timeout. The sleep must not hold the output open: the channel would end only with it.
  */
 const tick =
-  '(while kill -0 $$ 2>/dev/null; do sleep 10; echo "[still at work]"; done) & ticker=$!; trap "kill $ticker" EXIT\n';
+  '(while kill -0 $$ 2>/dev/null; do sleep 10 >/dev/null 2>&1; echo "[still at work]"; done) & ticker=$!; trap "kill $ticker" EXIT\n';
 
 async function install(host: Host, script: string, name: string): Promise<ExecResult> {
   const { heartbeat } = activityHooks();

@@ -1,9 +1,9 @@
 import { writeFileSync } from 'node:fs';
-import type { Command } from 'commander';
+import { Option, type Command } from 'commander';
 import { ClientError } from '../client-error';
 import { exitCodes, type ExitCode } from '../exit-codes';
 import { shellWord } from '../format';
-import { askCluster, type ClusterAccess, type ClusterAnswers } from '../init/cluster-answers';
+import type { ClusterAccess, ClusterAnswers } from '../init/cluster-answers';
 import { answer, hostsOf, parseHost } from '../init/questions';
 import type { InitAnswers } from '../init/runbook-text';
 import { lazy } from '../lazy';
@@ -58,7 +58,12 @@ export function addInitVerb(program: Command, carryOut: CarryOut): void {
     .option('--export-path <path>', 'directory that it exports')
     .option('--mount-path <path>', 'where every node mounts it')
     .option('--own-copy', 'the target gets its own copy of the snapshot files')
-    .option('--location <path>', 'no share to set up: a directory below path.repo that all nodes reach already')
+    .addOption(
+      new Option(
+        '--location <path>',
+        'no share to set up: a directory below path.repo that all nodes reach already',
+      ).conflicts(['host', 'nfsServer', 'exportPath', 'mountPath', 'ownCopy']),
+    )
     .option('--out <file.yaml>', 'file to write; <name>.yaml unless given, - is stdout')
     .addHelpText(
       'after',
@@ -82,6 +87,7 @@ async function init(session: Session, options: InitOptions): Promise<ExitCode> {
   const source = await access(session, 'source', options);
   const target = await access(session, 'target', options);
   const name = await answer(session, options.name, 'Name of the run', '--name', 'migration');
+  const { askCluster } = lazy.clusterAnswers();
   const [seenSource, seenTarget] = await Promise.all([
     askCluster(session.io, 'source', source),
     askCluster(session.io, 'target', target),
@@ -110,7 +116,7 @@ async function init(session: Session, options: InitOptions): Promise<ExitCode> {
 async function access(session: Session, side: 'source' | 'target', options: InitOptions): Promise<ClusterAccess> {
   const which = side === 'source' ? 'the documents come from' : 'the documents go to';
   const url = await answer(session, options[side], `Address of the cluster that ${which}`, `--${side}`);
-  if (!/^https?:\/\/[^/@]+/.test(url)) {
+  if (!/^https?:\/\/[^/@]+(\/|$)/.test(url)) {
     throw new ClientError(
       exitCodes.inputWrong,
       `--${side}: expected an address such as http://node-1:9200, without user and password`,

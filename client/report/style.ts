@@ -14,7 +14,7 @@ p { margin: 6px 0; } .soft { color: var(--soft); } .good { color: var(--good); }
 .figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(130px, 1fr)); gap: 10px; margin: 16px 0; } .figures div { background: var(--panel); border: 1px solid var(--line); border-radius: 8px; padding: 8px 12px; }
 .figures b { display: block; font-size: 1.15rem; } .figures span { color: var(--soft); font-size: .85rem; }
 .scroll { overflow-x: auto; } table { border-collapse: collapse; width: 100%; font-size: .9rem; } th, td { text-align: left; vertical-align: top; padding: 5px 10px 5px 0; border-bottom: 1px solid var(--line); }
-th { color: var(--soft); font-weight: 600; white-space: nowrap; } td { min-width: 4.5em; } td.number, th.number { text-align: right; white-space: nowrap; }
+th { color: var(--soft); font-weight: 600; white-space: nowrap; } td { min-width: 7em; } td.number { min-width: 0; } td.number, th.number { text-align: right; white-space: nowrap; }
 code, pre { font: .82rem/1.45 ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; } pre { background: var(--panel); border: 1px solid var(--line); border-radius: 6px; padding: 8px 10px; overflow-x: auto; margin: 6px 0; white-space: pre; }
 pre.diff span { display: block; min-width: 100%; width: max-content; } .diff .add { background: var(--add); } .diff .del { background: var(--del); }
 details { margin: 4px 0; } summary { cursor: pointer; } summary:hover { color: var(--c2); }

@@ -64,7 +64,9 @@ export function renderTimeline(timeline: Timeline): Markup {
     return html`<div class="row"><span class="label">${label}</span><span class="track">${drawn}</span></div>`;
   });
   const ticks = [0, 0.25, 0.5, 0.75, 1].map((part) => html`<span>${formatSeconds((span * part) / 1000)}</span>`);
-  const legend = stages.map((stage) => html`<span><i class="key ${kindClass(stage)}"></i>${stage}</span>`);
+  const legend = ['phase', ...stages].map(
+    (stage) => html`<span><i class="key ${kindClass(stage)}"></i>${stage}</span>`,
+  );
   return html`<div class="timeline">
       ${rows}
       <div class="row axis"><span class="label"></span><span class="ticks">${ticks}</span></div>

@@ -132,7 +132,7 @@ export function hostChangesView(changes: readonly HostChange[], paint: Paint): s
     });
     return text
       .split('\n')
-      .filter((line) => !line.startsWith('\\ No newline') && !line.startsWith('====='))
+      .filter((line) => !/^(\\ No newline|=====|Index: )/.test(line))
       .map((line) => diffLine(line.replace('\t', '  '), paint))
       .join('\n')
       .trimEnd();

@@ -1,6 +1,6 @@
 import { formatBytes } from '../../contracts/bytes';
 import { phases } from '../../contracts/status';
-import { isEnd } from '../exit-codes';
+import { isEnd, needsPerson } from '../exit-codes';
 import { formatCount, formatSeconds, formatTime, percent, plural, withoutControls } from '../format';
 import { allSteps, type LiveBatch, type LiveStatus } from '../live-status';
 import type { Paint } from '../session';
@@ -76,7 +76,8 @@ function totalsLine(status: LiveStatus, { paint, bars }: StatusViewOptions): str
 }
 
 function stepTable(status: LiveStatus, { now, paint, all }: StatusViewOptions): string {
-  const shown = status.steps.filter((step) => all === true || step.state === 'running' || step.state === 'stuck');
+  const shown =
+    all === true ? allSteps(status) : status.steps.filter(({ state }) => state === 'running' || state === 'stuck');
   if (shown.length === 0) return '';
   const rows = shown.map((step) => [step.id, paintState(step.state, paint), lasted(step, now), stepWords(step, now)]);
   return table([{ name: 'STEP' }, { name: 'STATE' }, { name: 'TIME', align: 'right' }, { name: 'WHAT' }], rows, paint);
@@ -140,7 +141,7 @@ function ending(status: LiveStatus): string {
   const lines: string[] = [];
   if (status.cutover !== undefined) lines.push(`After the cutover: ${status.cutover}`);
   if (isEnd(status.state)) lines.push(`What happened, with evidence: shardlift report ${status.run}`);
-  else if (allSteps(status).some((step) => step.retrying))
+  else if (!needsPerson(status.state) && allSteps(status).some((step) => step.retrying))
     lines.push('A failed attempt is repeated by itself: nothing has to be done yet.');
   return lines.join('\n');
 }

@@ -9,11 +9,32 @@ export interface CorpusDocument {
 
 export type DocumentMaker = (random: Random, number: number, bytes: number) => CorpusDocument;
 
-const NAMES = ['Ana García', 'Jürgen Groß', '山田 太郎', 'Zoë O’Brien', 'Мария Иванова', 'Nguyễn Văn An', '🦊 Fox & "Sons"', 'Tab\there'] as const;
+const NAMES = [
+  'Ana García',
+  'Jürgen Groß',
+  '山田 太郎',
+  'Zoë O’Brien',
+  'Мария Иванова',
+  'Nguyễn Văn An',
+  '🦊 Fox & "Sons"',
+  'Tab\there',
+] as const;
 const COUNTRIES = ['de', 'jp', 'br', 'us', 'pl', 'vn'] as const;
 
+const ID_PREFIXES = ['', 'a b', 'ü', '%2F', '+', 'x'.repeat(60)] as const;
+
 function day(random: Random): string {
-  return new Date(Date.UTC(2024, random.below(12), 1 + random.below(28), random.below(24), random.below(60), random.below(60), random.below(1_000))).toISOString();
+  return new Date(
+    Date.UTC(
+      2024,
+      random.below(12),
+      1 + random.below(28),
+      random.below(24),
+      random.below(60),
+      random.below(60),
+      random.below(1_000),
+    ),
+  ).toISOString();
 }
 
 function fill(random: Random, bytes: number): string {
@@ -26,7 +47,11 @@ export const order: DocumentMaker = (random, number, bytes) => ({
 });
 
 export const product: DocumentMaker = (random, number, bytes) => {
-  const variants = Array.from({ length: 1 + random.below(4) }, (_, index) => `{"sku":"p${number}-${index}","colour":"${random.pick(['red', 'green', 'blue'])}","stock":${random.below(500)}}`);
+  const variants = Array.from(
+    { length: 1 + random.below(4) },
+    (_, index) =>
+      `{"sku":"p${number}-${index}","colour":"${random.pick(['red', 'green', 'blue'])}","stock":${random.below(500)}}`,
+  );
   return {
     id: `product-${number}`,
     source: `{"title":"${random.words(60)}","description":"${random.words(bytes / 3)}","price":${random.below(1_000)}.0,"variants":[${variants.join(',')}],"tags":["${random.words(8)}","${random.words(8)}"],${fill(random, bytes / 2)}}`,
@@ -45,7 +70,7 @@ export const customer: DocumentMaker = (random, number, bytes) => {
 
 export const place: DocumentMaker = (random, number, bytes) => ({
   id: String(number),
-  source: `{"name":"${random.words(20)}","location":{"lat":${random.below(180) - 90}.${random.below(1_000)},"lon":${random.below(360) - 180}.${random.below(1_000)}},"opened":"${day(random).slice(0, 10)}",${fill(random, bytes - 150)}}`,
+  source: `{"name":"${random.words(20)}","location":{"lat":${random.below(178) - 89}.${random.below(1_000)},"lon":${random.below(358) - 179}.${random.below(1_000)}},"opened":"${day(random).slice(0, 10)}",${fill(random, bytes - 150)}}`,
 });
 
 /** What a JSON parser in between would change: numbers past 2^53, `1.0`, exponents, order of keys, white space. */
@@ -55,7 +80,7 @@ export const precise: DocumentMaker = (random, number, bytes) => ({
 });
 
 export const note: DocumentMaker = (random, number, bytes) => ({
-  id: random.pick(['', 'a b', 'ü', '%2F', '+', 'x'.repeat(60)]) + `-${number}`,
+  id: `${ID_PREFIXES[number % ID_PREFIXES.length]}-${number}`,
   source: `{"text":"${random.words(Math.min(200, bytes))}","n":${number},"at":"${day(random)}",${fill(random, bytes - 260)}}`,
 });
 
@@ -63,7 +88,14 @@ export const note: DocumentMaker = (random, number, bytes) => ({
 export const threadOrPost: DocumentMaker = (random, number, bytes) => {
   const parent = number - (number % 11);
   const join = number === parent ? '"thread"' : `{"name":"post","parent":"t${parent}"}`;
-  return { id: `t${number}`, routing: `t${parent}`, source: `{"relation":${join},"text":"${random.words(80)}",${fill(random, bytes - 130)}}` };
+  return {
+    id: `t${number}`,
+    routing: `t${parent}`,
+    source: `{"relation":${join},"text":"${random.words(80)}",${fill(random, bytes - 130)}}`,
+  };
 };
 
-export const filler: DocumentMaker = (random, number, bytes) => ({ id: String(number), source: `{"n":${number},${fill(random, bytes - 26)}}` });
+export const filler: DocumentMaker = (random, number, bytes) => ({
+  id: String(number),
+  source: `{"n":${number},${fill(random, bytes - 26)}}`,
+});

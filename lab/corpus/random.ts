@@ -54,7 +54,7 @@ function pools(): { filler: string; words: string } {
       return letters.join('');
     });
     const words: string[] = [];
-    for (let length = 0; length < POOL_BYTES / 4; ) {
+    for (let length = 0; length < POOL_BYTES / 4;) {
       const word = dictionary[Math.floor((next() % 4_000) * ((next() % 1_000) / 1_000))] as string;
       words.push(word);
       length += word.length + 1;

@@ -58,7 +58,8 @@ export async function startCluster(options: ClusterOptions): Promise<Elasticsear
   const home = madeReachable(await serverHome(version), path.join(labDirectory, 'homes', version), user);
   const names = Array.from({ length: options.nodes }, (_, index) => `${name}-${index + 1}`);
   const [httpPorts, transportPorts] = [await ports(names.length), await ports(names.length)];
-  const transportSetting = known.major < 7 && known.product === 'elasticsearch' ? 'transport.tcp.port' : 'transport.port';
+  const transportSetting =
+    known.major < 7 && known.product === 'elasticsearch' ? 'transport.tcp.port' : 'transport.port';
   const nodes = await Promise.all(
     names.map((nodeName, index) =>
       makeNode({

@@ -29,7 +29,8 @@ export async function serverHome(version: string): Promise<string> {
 function compiler(version: string): string {
   const release = serverVersion(version).jdk;
   const jdk = findJdk(release);
-  if (jdk === undefined) throw new Error(`assembling Elasticsearch ${version} needs a JDK ${release} or later with javac`);
+  if (jdk === undefined)
+    throw new Error(`assembling Elasticsearch ${version} needs a JDK ${release} or later with javac`);
   return jdk.home;
 }
 

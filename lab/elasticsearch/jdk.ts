@@ -9,14 +9,29 @@ export interface Jdk {
 /** Where Linux distributions, SDKMAN, Homebrew and macOS put them. */
 function candidates(): string[] {
   const home = process.env['HOME'] ?? '/';
-  const named = ['SHARDLIFT_JDK17', 'SHARDLIFT_JDK25', 'JDK17_HOME', 'JDK21_HOME', 'JDK25_HOME', 'JAVA_HOME'].map((name) => process.env[name]);
-  const parents = ['/usr/lib/jvm', '/usr/java', '/opt', path.join(home, '.sdkman/candidates/java'), '/Library/Java/JavaVirtualMachines'];
-  const children = parents.flatMap((parent) => (existsSync(parent) ? readdirSync(parent).map((name) => path.join(parent, name)) : []));
-  const onPath = (process.env['PATH'] ?? '').split(path.delimiter).map((place) => path.join(place, 'javac'));
-  const fromPath = onPath.filter((file) => existsSync(file)).map((file) => path.dirname(path.dirname(realpathSync(file))));
-  return [...named.filter((place) => place !== undefined && place !== ''), ...children, ...children.map((place) => path.join(place, 'Contents/Home')), ...fromPath].filter(
-    (place): place is string => place !== undefined,
+  const named = ['SHARDLIFT_JDK17', 'SHARDLIFT_JDK25', 'JDK17_HOME', 'JDK21_HOME', 'JDK25_HOME', 'JAVA_HOME'].map(
+    (name) => process.env[name],
   );
+  const parents = [
+    '/usr/lib/jvm',
+    '/usr/java',
+    '/opt',
+    path.join(home, '.sdkman/candidates/java'),
+    '/Library/Java/JavaVirtualMachines',
+  ];
+  const children = parents.flatMap((parent) =>
+    existsSync(parent) ? readdirSync(parent).map((name) => path.join(parent, name)) : [],
+  );
+  const onPath = (process.env['PATH'] ?? '').split(path.delimiter).map((place) => path.join(place, 'javac'));
+  const fromPath = onPath
+    .filter((file) => existsSync(file))
+    .map((file) => path.dirname(path.dirname(realpathSync(file))));
+  return [
+    ...named.filter((place) => place !== undefined && place !== ''),
+    ...children,
+    ...children.map((place) => path.join(place, 'Contents/Home')),
+    ...fromPath,
+  ].filter((place): place is string => place !== undefined);
 }
 
 function jdkAt(home: string): Jdk | undefined {

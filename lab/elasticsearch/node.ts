@@ -39,9 +39,14 @@ export interface ElasticsearchNode {
 /** Writes the node's own configuration beside the shared home. */
 async function configure(options: NodeOptions, directory: string): Promise<void> {
   const config = path.join(directory, 'config');
-  for (const name of ['', 'config', 'data', 'logs', 'tmp']) makeOwnedDirectory(path.join(directory, name), options.user);
+  for (const name of ['', 'config', 'data', 'logs', 'tmp'])
+    makeOwnedDirectory(path.join(directory, name), options.user);
   cpSync(path.join(options.home, 'config'), config, { recursive: true });
-  const settings = stringify({ 'path.data': path.join(directory, 'data'), 'path.logs': path.join(directory, 'logs'), ...options.settings });
+  const settings = stringify({
+    'path.data': path.join(directory, 'data'),
+    'path.logs': path.join(directory, 'logs'),
+    ...options.settings,
+  });
   writeFileSync(path.join(config, `${serverVersion(options.version).product}.yml`), settings);
   const file = path.join(config, 'jvm.options');
   writeFileSync(file, jvmOptions(readFileSync(file, 'utf8'), directory, options));
@@ -50,7 +55,8 @@ async function configure(options: NodeOptions, directory: string): Promise<void>
 
 /** The options the server comes with, less those a later JDK refuses, with paths of this node. */
 function jvmOptions(shipped: string, directory: string, { heap, jvmOptions }: NodeOptions): string {
-  const refused = /^(\d+(-\d*)?:)?-XX:\+?(UseConcMarkSweepGC|CMSInitiating|UseCMSInitiating|AggressiveOpts)|PrintGC|PrintTenuring|Xloggc|GCLogFile|^-Xm[sx]/;
+  const refused =
+    /^(\d+(-\d*)?:)?-XX:\+?(UseConcMarkSweepGC|CMSInitiating|UseCMSInitiating|AggressiveOpts)|PrintGC|PrintTenuring|Xloggc|GCLogFile|^-Xm[sx]/;
   const kept = shipped
     .split('\n')
     .filter((line) => !refused.test(line))
@@ -109,7 +115,8 @@ export async function makeNode(options: NodeOptions): Promise<ElasticsearchNode>
     record(options.labDirectory, { kind: 'session', what: `node ${options.name}`, process: started });
     await waitFor(
       async () => {
-        if (!isAlive(started)) throw new GiveUp(`node ${options.name} (${options.version}) ended while starting:\n${log()}`);
+        if (!isAlive(started))
+          throw new GiveUp(`node ${options.name} (${options.version}) ended while starting:\n${log()}`);
         return (await request({ url, timeoutMs: 2_000 })).status === 200;
       },
       { what: `node ${options.name} (${options.version}) to answer`, timeoutMs: 180_000, everyMs: 200 },

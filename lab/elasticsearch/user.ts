@@ -13,7 +13,16 @@ export async function serverUser(): Promise<ServerUser> {
   if (self.uid !== 0) return self;
   if ((await run('id', ['-u', 'elasticsearch'])).code !== 0) {
     // of two labs at once one comes second: what counts is that the user is there afterwards
-    await run('useradd', ['--system', '--user-group', '--no-create-home', '--home-dir', '/nonexistent', '--shell', '/usr/sbin/nologin', 'elasticsearch']);
+    await run('useradd', [
+      '--system',
+      '--user-group',
+      '--no-create-home',
+      '--home-dir',
+      '/nonexistent',
+      '--shell',
+      '/usr/sbin/nologin',
+      'elasticsearch',
+    ]);
   }
   const uid = Number(await runOrThrow('id', ['-u', 'elasticsearch']));
   const gid = Number(await runOrThrow('id', ['-g', 'elasticsearch']));

@@ -13,7 +13,15 @@ export interface ServerVersion {
 
 function elasticsearch(version: string, differences: Partial<ServerVersion> = {}): ServerVersion {
   const major = Number(version.split('.')[0]);
-  return { version, product: 'elasticsearch', major, jdk: 17, security: major >= 7, compiles: major >= 8, ...differences };
+  return {
+    version,
+    product: 'elasticsearch',
+    major,
+    jdk: 17,
+    security: major >= 7,
+    compiles: major >= 8,
+    ...differences,
+  };
 }
 
 function opensearch(version: string, differences: Partial<ServerVersion> = {}): ServerVersion {

@@ -31,7 +31,8 @@ export function hostSpec(cluster: HostSpec['cluster'], number: number, memory: s
 export const rootKeyPath = (labDirectory: string): string => path.join(labDirectory, 'root_ed25519');
 export const knownHostsPath = (labDirectory: string): string => path.join(labDirectory, 'known_hosts');
 export const disksPath = (labDirectory: string): string => path.join(labDirectory, 'disks');
-const processFile = (labDirectory: string, host: HostSpec): string => path.join(labDirectory, `${host.name}.process.json`);
+const processFile = (labDirectory: string, host: HostSpec): string =>
+  path.join(labDirectory, `${host.name}.process.json`);
 
 function processOf(labDirectory: string, host: HostSpec): ProcessIdentity | undefined {
   const file = processFile(labDirectory, host);
@@ -63,7 +64,16 @@ export async function switchOn(context: HostContext, host: HostSpec, cpu: number
     `systemd.hostname=${host.name}`,
     `ip=${host.address}::${NETWORK}.1:255.255.255.0:${host.name}:vec0:off`,
   ];
-  const boot = ['bash', path.join(__dirname, 'boot.sh'), images.kernelRoot, images.baseImage, disksPath(labDirectory), tmp, String(cpu % cpus().length), ...kernel];
+  const boot = [
+    'bash',
+    path.join(__dirname, 'boot.sh'),
+    images.kernelRoot,
+    images.baseImage,
+    disksPath(labDirectory),
+    tmp,
+    String(cpu % cpus().length),
+    ...kernel,
+  ];
   const started = await startSession('ip', ['netns', 'exec', namespace, ...boot], {
     cwd: labDirectory,
     env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', HOME: '/' },
@@ -73,7 +83,8 @@ export async function switchOn(context: HostContext, host: HostSpec, cpu: number
   record(labDirectory, { kind: 'session', what: `host ${host.name}`, process: started });
 }
 
-export const consolePath = (labDirectory: string, host: HostSpec): string => path.join(labDirectory, `${host.name}.console.log`);
+export const consolePath = (labDirectory: string, host: HostSpec): string =>
+  path.join(labDirectory, `${host.name}.console.log`);
 
 export function isSwitchedOn(labDirectory: string, host: HostSpec): boolean {
   const identity = processOf(labDirectory, host);
@@ -87,10 +98,30 @@ export async function cutPower(labDirectory: string, host: HostSpec): Promise<vo
 }
 
 /** Runs a shell script on the host as root, over a way that has nothing to do with what the lab tests. */
-export function runOnHost(context: HostContext, host: HostSpec, script: string, timeoutMs = 120_000): Promise<RunResult> {
+export function runOnHost(
+  context: HostContext,
+  host: HostSpec,
+  script: string,
+  timeoutMs = 120_000,
+): Promise<RunResult> {
   const { labDirectory, namespace } = context;
-  const options = ['BatchMode=yes', 'StrictHostKeyChecking=yes', `UserKnownHostsFile=${knownHostsPath(labDirectory)}`, 'LogLevel=ERROR', 'ConnectTimeout=5', 'ServerAliveInterval=10'];
-  const ssh = ['ssh', '-i', rootKeyPath(labDirectory), ...options.flatMap((option) => ['-o', option]), `root@${host.address}`, 'bash', '-s'];
+  const options = [
+    'BatchMode=yes',
+    'StrictHostKeyChecking=yes',
+    `UserKnownHostsFile=${knownHostsPath(labDirectory)}`,
+    'LogLevel=ERROR',
+    'ConnectTimeout=5',
+    'ServerAliveInterval=10',
+  ];
+  const ssh = [
+    'ssh',
+    '-i',
+    rootKeyPath(labDirectory),
+    ...options.flatMap((option) => ['-o', option]),
+    `root@${host.address}`,
+    'bash',
+    '-s',
+  ];
   const [command, ...args] = inNamespace(namespace, ssh);
   return run(command, args, { input: script, timeoutMs });
 }
@@ -99,7 +130,8 @@ export async function waitForSsh(context: HostContext, host: HostSpec, timeoutMs
   const console = consolePath(context.labDirectory, host);
   await waitFor(
     async () => {
-      if (!isSwitchedOn(context.labDirectory, host)) throw new GiveUp(`host ${host.name} ended while booting: see ${console}`);
+      if (!isSwitchedOn(context.labDirectory, host))
+        throw new GiveUp(`host ${host.name} ended while booting: see ${console}`);
       const { code, stderr } = await runOnHost(context, host, 'true', 10_000);
       if (code !== 0) throw new Error(stderr.trim());
       return true;

@@ -28,7 +28,10 @@ function script(name: string): string {
 
 function filesBelow(directory: string): string[] {
   const entries = readdirSync(directory, { withFileTypes: true, recursive: true });
-  return entries.filter((entry) => entry.isFile()).map((entry) => path.join(entry.parentPath, entry.name)).sort();
+  return entries
+    .filter((entry) => entry.isFile())
+    .map((entry) => path.join(entry.parentPath, entry.name))
+    .sort();
 }
 
 /** Everything that hosts boot from: built on first use, kept in the cache, shared read-only by all labs. */
@@ -69,7 +72,11 @@ async function elasticsearchDisk(versions: string[]): Promise<string> {
   return cached({
     name: 'hosts-elasticsearch',
     version: versions.join('-'),
-    hash: recipeHash(['build-elasticsearch-disk.sh', 'archive-classes.sh', 'quick-start-7.sh'].map(script), [...homes, jdk.home, release]),
+    hash: recipeHash(['build-elasticsearch-disk.sh', 'archive-classes.sh', 'quick-start-7.sh'].map(script), [
+      ...homes,
+      jdk.home,
+      release,
+    ]),
     building: "making the hosts' Elasticsearch disk (first time, some 30 s)",
     build: async (place) => {
       const args = [place, jdk.home, String(uid), String(gid), ...homes];

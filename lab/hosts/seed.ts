@@ -1,4 +1,18 @@
-import { chmodSync, chownSync, copyFileSync, cpSync, existsSync, lchownSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  copyFileSync,
+  cpSync,
+  existsSync,
+  lchownSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import path from 'node:path';
 import { serverVersion } from '../elasticsearch/versions';
 import { runOrThrow } from '../process';
@@ -66,7 +80,10 @@ function writeElasticsearchFiles(options: SeedOptions, at: (...parts: string[]) 
   writeFileSync(path.join(config, 'jvm.options.d/lab.options'), quickStart(options).join('\n'));
   mkdirSync(at('etc/default'), { recursive: true });
   const archive = `-XX:SharedArchiveFile=/opt/archives/${options.version}-cli.jsa`;
-  const cli = serverVersion(options.version).major >= 8 ? [`CLI_JAVA_OPTS=${archive} -XX:TieredStopAtLevel=1 -XX:-UsePerfData`] : [];
+  const cli =
+    serverVersion(options.version).major >= 8
+      ? [`CLI_JAVA_OPTS=${archive} -XX:TieredStopAtLevel=1 -XX:-UsePerfData`]
+      : [];
   writeFileSync(at('etc/default/elasticsearch'), [...cli, ''].join('\n'));
   mkdirSync(at('usr/share'), { recursive: true });
   symlinkSync(`/opt/elasticsearch-${options.version}`, at('usr/share/elasticsearch'));
@@ -96,8 +113,16 @@ function packagedJvmOptions(shipped: string): string {
  * thread is the cheapest that Elasticsearch's bootstrap checks let pass.
  */
 function quickStart({ heap, version }: SeedOptions): string[] {
-  const options = ['+UseParallelGC', 'ParallelGCThreads=1', 'TieredStopAtLevel=1', '-AlwaysPreTouch', '-UsePerfData', '-HeapDumpOnOutOfMemoryError'];
-  const archive = serverVersion(version).major === 7 ? ['-Xshare:auto', `-XX:SharedArchiveFile=/opt/archives/${version}.jsa`] : [];
+  const options = [
+    '+UseParallelGC',
+    'ParallelGCThreads=1',
+    'TieredStopAtLevel=1',
+    '-AlwaysPreTouch',
+    '-UsePerfData',
+    '-HeapDumpOnOutOfMemoryError',
+  ];
+  const archive =
+    serverVersion(version).major === 7 ? ['-Xshare:auto', `-XX:SharedArchiveFile=/opt/archives/${version}.jsa`] : [];
   return [`-Xms${heap}`, `-Xmx${heap}`, ...options.map((option) => `-XX:${option}`), ...archive, ''];
 }
 

@@ -67,13 +67,11 @@ function checkDisk(target: ClusterView, nodes: ClusterView['nodes'], coming: Sel
   ];
 }
 
-/** Before 7.0 the limit only warns, in the server's log. */
+/** Closed indices count too: a restore opens them first. Before 7.0 the limit only warns, in the server's log. */
 function checkShards(target: ClusterView, nodes: ClusterView['nodes'], coming: SelectedIndex[]): Check {
   const perNode = Number(target.settings['cluster.max_shards_per_node'] ?? 1000);
   const limit = perNode * nodes.length;
-  const more = coming
-    .filter(({ status }) => status === 'open')
-    .reduce((sum, { primaryShards, replicas }) => sum + primaryShards * (1 + replicas), 0);
+  const more = coming.reduce((sum, { primaryShards, replicas }) => sum + primaryShards * (1 + replicas), 0);
   const subject: CheckSubject = {
     id: 'shards.limit',
     level: 'mandatory',
