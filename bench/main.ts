@@ -1,6 +1,9 @@
 import { parseArgs } from 'node:util';
 import { byteSizePattern } from '../contracts/bytes';
+import { benchIdle } from './idle';
+import { benchSmall } from './small';
 import { benchSnapshot } from './snapshot';
+import { benchStatus } from './status';
 
 const help = `Usage: npm run bench -- <what> [options]
 
@@ -80,6 +83,12 @@ async function measure(what: string | undefined, values: ReturnType<typeof parse
         timeline: values.timeline,
         json,
       });
+    case 'small':
+      return benchSmall({ rounds: count('rounds', values.rounds), timeline: values.timeline, json });
+    case 'status':
+      return benchStatus({ batches: count('batches', values.batches), asks: count('asks', values.asks), json });
+    case 'idle':
+      return benchIdle({ seconds: count('seconds', values.seconds), json });
     default:
       throw new WrongInput(what === undefined ? 'say what to measure' : `${what}: there is no such benchmark`);
   }

@@ -1,4 +1,5 @@
 import { connect as connectTcp } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client, Connection, ConnectionOptions } from '@temporalio/client';
 import { defaultTaskQueue } from '../contracts/messages';
 import { ClientError } from './client-error';
@@ -142,5 +143,21 @@ export async function hasWorker(
     });
   } catch {
     return undefined;
+  }
+}
+
+/** The worker of `up` bundles its workflows while the server already answers; on a busy machine that takes a while. */
+const embeddedWorkerPatienceMs = 60_000;
+
+/** Whether a worker is there; waits for one that is just starting. */
+export async function waitForWorker(session: Session, temporal: Temporal): Promise<boolean> {
+  const patience = temporal.origin === 'embedded' ? embeddedWorkerPatienceMs : 0;
+  const deadline = Date.now() + patience;
+  for (let isFirst = true; ; isFirst = false) {
+    // A server that does not say is asked anyway: the answer then comes, or not.
+    if ((await hasWorker(temporal, Date.now())) !== false) return true;
+    if (Date.now() >= deadline) return false;
+    if (isFirst) session.note('waiting for the worker of `shardlift up` …');
+    await sleep(500);
   }
 }

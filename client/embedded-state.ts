@@ -65,5 +65,6 @@ export function livingEmbedded(io: Io): EmbeddedState[] {
   return names
     .filter((name) => /^up-[0-9a-f]+\.json$/.test(name))
     .map((name) => readEmbeddedState(path.join(stateHome(io), name)))
-    .filter((state): state is EmbeddedState => state !== undefined && (isAlive(state.server) || isAlive(state.up)));
+    .filter((state): state is EmbeddedState => state !== undefined && (isAlive(state.server) || isAlive(state.up)))
+    .sort((a, b) => a.directory.localeCompare(b.directory));
 }

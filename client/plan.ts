@@ -3,7 +3,7 @@ import { workflowTypes } from '../contracts/messages';
 import type { PlanAnswer } from '../contracts/plan';
 import type { MigrationRunbook } from '../contracts/runbook';
 import { ClientError } from './client-error';
-import { hasWorker, type Temporal } from './connection';
+import { waitForWorker, type Temporal } from './connection';
 import { exitCodes } from './exit-codes';
 import { noWorker } from './explain-error';
 import type { Session } from './session';
@@ -13,7 +13,7 @@ const planTimeoutMs = 15 * 60_000;
 
 /** Has a worker look at clusters and hosts, changing nothing: the worker sees what the run will see, this machine may not. */
 export async function askForPlan(session: Session, temporal: Temporal, runbook: MigrationRunbook): Promise<PlanAnswer> {
-  if ((await hasWorker(temporal, session.io.now())) === false) {
+  if (!(await waitForWorker(session, temporal))) {
     throw new ClientError(exitCodes.failed, `no worker polls the task queue "${temporal.taskQueue}"`, noWorker);
   }
   session.note('looking at both clusters and every host; nothing is changed …');

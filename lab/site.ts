@@ -163,6 +163,7 @@ async function prepareDirectory(directory: string, state: SiteState, options: Si
         version: state.versions[side],
         home: homes[side],
         keystore: path.join(state.images.keystores, state.versions[side]),
+        archives: state.images.archives,
         heap: options.heap ?? '400m',
         settings: { ...elasticsearchSettings(state, host), ...extra },
         rootPublicKey: readFileSync(`${keys.root}.pub`, 'utf8'),

@@ -1,6 +1,5 @@
 import { ApplicationFailure } from '@temporalio/common';
-import { passing, stuck } from './failures';
-import { isCancelled } from './failures';
+import { isCancelled, passing, stuck } from './failures';
 
 /**
  * The one place that says what an error of SSH means. Permanent: what only a person can mend (keys, rights). Transient:
@@ -65,15 +64,18 @@ function unreachableRemedy(code: string | undefined, why: string): string {
   return 'see whether the host is up and a firewall lets the worker through to its SSH port; the step goes on by itself once it answers';
 }
 
-/** What sudo says when it will not: the words of sudo in the C locale. */
-const sudoRefusals =
-  /a password is required|is not in the sudoers|not allowed to (execute|run)|may not run sudo|must have a tty|sudo: (command )?not found|sudo: .*(policy|no valid sudoers)|No such file or directory: .*sudo|‘?sudo’?: No such file/i;
+/** What sudo itself says when it will not, in the C locale. A command's own words begin otherwise. */
+const sudoRefusals = [
+  /^sudo: .*(password is required|must have a tty|no tty present|not allowed|policy|sudoers)/i,
+  /^Sorry, user \S+ (is not allowed|may not run)/,
+  /^\S+ is not (in the sudoers file|allowed to run sudo)/,
+  /^env: .*sudo.*: No such file/,
+];
 
 /** The refusal in a command's stderr, if sudo said one before running anything. */
 export function sudoRefusal(code: number, stderr: string): string | undefined {
   if (code === 0) return undefined;
-  const line = stderr.split('\n').find((each) => sudoRefusals.test(each) || /env: .*sudo.*: No such file/.test(each));
-  return line?.trim();
+  return stderr.split('\n').find((line) => sudoRefusals.some((refusal) => refusal.test(line)));
 }
 
 export function sudoRefused(host: string, user: string, why: string): Error {

@@ -3,7 +3,7 @@ import { defaultTimeoutMs, isTimeoutExit } from './command-line';
 import type { ExecOptions, ExecResult } from './host';
 
 /** The command as an operator would recognise it; long scripts and contents are cut. */
-export function commandWords(argv: readonly string[]): string {
+function commandWords(argv: readonly string[]): string {
   const words = argv[0] === 'sh' && argv[1] === '-c' ? ['sh', ...argv.slice(3)] : argv;
   const text = words.join(' ');
   return text.length > 160 ? `${text.slice(0, 157)}...` : text;

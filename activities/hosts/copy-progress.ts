@@ -5,7 +5,7 @@ import type { JobLook } from './jobs';
 export const stuckAfterMs = 600_000;
 
 /** "  1234567  45%  1.23MB/s  0:00:10 (xfr#3, to-chk=1/10)": the bytes of an rsync with --info=progress2. */
-export function progressBytes(line: string): number {
+function progressBytes(line: string): number {
   return Number(/^\s*([\d,]+)\s+\d+%/.exec(line)?.[1]?.replaceAll(',', '') ?? 0);
 }
 

@@ -11,7 +11,7 @@ echo "$user" "$(id -u "$user")" "$(id -g "$user")"
 `;
 
 /** The user that Elasticsearch's service runs as, by number; undefined on a host without it. */
-export async function findElasticsearchUser(
+async function findElasticsearchUser(
   host: Host,
   settings: RunbookHost,
 ): Promise<(UserIds & { name: string }) | undefined> {

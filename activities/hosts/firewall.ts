@@ -6,7 +6,7 @@ import type { Host } from './host';
 import { execScript, run } from './host-files';
 import { exportClients } from './share-names';
 
-export type FirewallKind = 'ufw' | 'firewalld' | 'none';
+type FirewallKind = 'ufw' | 'firewalld' | 'none';
 
 const findScript = `
 if command -v ufw >/dev/null 2>&1 && ufw status 2>/dev/null | grep -q '^Status: active'; then echo ufw
@@ -14,7 +14,7 @@ elif command -v firewall-cmd >/dev/null 2>&1 && [ "$(firewall-cmd --state 2>/dev
 else echo none; fi
 `;
 
-export async function readFirewall(host: Host): Promise<FirewallKind> {
+async function readFirewall(host: Host): Promise<FirewallKind> {
   const words = (await execScript(host, findScript)).stdout.trim();
   return words === 'ufw' || words === 'firewalld' ? words : 'none';
 }

@@ -1,7 +1,7 @@
 import { decodeField, octalEscaped, withoutSlash } from './exports-file';
 
 /** A field of fstab: blanks, tabs, backslashes, # and what is not ASCII as octal codes; libmount and systemd decode them. */
-export function fstabField(text: string): string {
+function fstabField(text: string): string {
   return octalEscaped(text, /[A-Za-z0-9/._+,:=@%~[\]^-]/);
 }
 

@@ -16,7 +16,7 @@ export function passedIf(condition: boolean, seen: string, wanted: string, remed
 }
 
 /** A clock that is further off makes logs and `_seq_no` comparisons misleading, and TLS and tokens fail. */
-export const maxClockDifferenceMs = 1000;
+const maxClockDifferenceMs = 1000;
 
 export function checksOfHost(host: RunbookHost, facts: HostFacts): Check[] {
   const isNode = host.role === 'source' || host.role === 'target';

@@ -147,32 +147,3 @@ export async function replaceFile(
     { at: path },
   );
 }
-
-export interface FileStat {
-  type: 'file' | 'directory' | 'link' | 'other';
-  uid: number;
-  gid: number;
-  /** Octal, as "750". */
-  mode: string;
-}
-
-/** What stands at a path, links not followed; undefined where nothing does. */
-export async function statPath(host: Host, path: string): Promise<FileStat | undefined> {
-  const script = '[ -e "$1" ] || [ -L "$1" ] || exit 44; exec stat -c "%u %g %a %F" -- "$1"';
-  const result = await execScript(host, script, [path]);
-  if (result.code === 44) return undefined;
-  if (result.code !== 0) {
-    throw commandFailed(host.name, result, `${path} cannot be looked at`, `look at it: "stat ${path}"`, { at: path });
-  }
-  const [uid = '', gid = '', mode = '', ...words] = result.stdout.trim().split(' ');
-  const kind = words.join(' ');
-  const type =
-    kind === 'directory'
-      ? 'directory'
-      : kind === 'symbolic link'
-        ? 'link'
-        : kind.startsWith('regular')
-          ? 'file'
-          : 'other';
-  return { type, uid: Number(uid), gid: Number(gid), mode };
-}

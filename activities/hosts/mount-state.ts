@@ -99,7 +99,7 @@ export async function lookAtMountPoint(host: Host, line: MountLine): Promise<Mou
   };
 }
 
-export function isNfs(type: string): boolean {
+function isNfs(type: string): boolean {
   return type === 'nfs' || type === 'nfs4';
 }
 

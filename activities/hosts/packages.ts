@@ -8,7 +8,7 @@ import { nfsServiceRecordId, readNfsService, type ServiceState } from './nfs-ser
 import { readRecord, writeRecord } from './record';
 
 export type PackagePurpose = 'nfs-server' | 'nfs-client' | 'rsync';
-export type Family = 'debian' | 'redhat' | 'unknown';
+type Family = 'debian' | 'redhat' | 'unknown';
 
 const packageNames: Record<PackagePurpose, { debian: string; redhat: string }> = {
   'nfs-server': { debian: 'nfs-kernel-server', redhat: 'nfs-utils' },
@@ -26,7 +26,7 @@ elif command -v rpm >/dev/null 2>&1 && { command -v dnf >/dev/null 2>&1 || comma
 else echo unknown; fi
 `;
 
-export async function readFamily(host: Host): Promise<Family> {
+async function readFamily(host: Host): Promise<Family> {
   const words = (await execScript(host, familyScript, [])).stdout.trim();
   return words === 'debian' || words === 'redhat' ? words : 'unknown';
 }
@@ -84,7 +84,7 @@ async function recordServiceBefore(host: Host, input: HostInput): Promise<void> 
   });
 }
 
-export async function readPackage(host: Host, family: 'debian' | 'redhat', name: string): Promise<PackageState> {
+async function readPackage(host: Host, family: 'debian' | 'redhat', name: string): Promise<PackageState> {
   if (family === 'redhat') {
     const result = await host.exec(['rpm', '-q', '--qf', '%{VERSION}-%{RELEASE}', name], { privileged: false });
     return result.code === 0

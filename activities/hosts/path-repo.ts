@@ -8,7 +8,7 @@ import { readFile, replaceFile, type FileContent } from './host-files';
 import { differingPart } from './marked-block';
 import { findHost } from './ssh-settings';
 
-export const pathRepoRecordId = 'path-repo';
+const pathRepoRecordId = 'path-repo';
 
 interface PathRepoState {
   /** Whole content before: the copy to put back. Only in the record on the host, which only root can read. */

@@ -13,7 +13,7 @@ const keepaliveIntervalMs = 10_000;
 const keepaliveMissed = 3;
 
 /** sshd's MaxSessions is 10 by default and refuses more channels at once; a jump host's forwardings count too. */
-export const maxChannels = 8;
+const maxChannels = 8;
 
 /** One authenticated connection to one host. */
 export class SshConnection {

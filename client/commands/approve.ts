@@ -50,7 +50,7 @@ export async function openGate(temporal: Temporal, run: string): Promise<GateSta
   if (gate === undefined) {
     throw new ClientError(
       exitCodes.refused,
-      `no gate of ${run} waits for an answer: it is ${status.state}, ${status.now}`,
+      `no gate of ${run} waits for an answer: it is ${status.state} (${status.now})`,
     );
   }
   if (open.length > 1) {

@@ -61,7 +61,8 @@ async function start(session: Session, file: string, options: StartOptions): Pro
     } else {
       session.print(result, () => `Started ${name}. Look on with: shardlift watch ${shellWord(name)}`);
     }
-    if ((await hasWorker(temporal, session.io.now())) === false) {
+    // The worker of `up` may be just starting: then it needs no word.
+    if (temporal.origin !== 'embedded' && (await hasWorker(temporal, session.io.now())) === false) {
       session.warn(`no worker polls the task queue "${temporal.taskQueue}": the run begins when one does; ${noWorker}`);
     }
     return options.wait === true

@@ -114,7 +114,7 @@ async function runBoth(
   let isFirst = true;
   session.print({ ...own, namespace: settings.namespace, taskQueue: settings.taskQueue, pid: process.pid }, () =>
     [
-      `Temporal server at ${own.address} (web pages: ${own.uiUrl}), worker on the task queue "${settings.taskQueue}".`,
+      `Temporal server at ${own.address} (web pages: ${own.uiUrl}), worker on the task queue "${settings.taskQueue}" starting.`,
       `Database and log in ${own.directory}. Ctrl-C ends both; the next \`up\` takes every run up again.`,
     ].join('\n'),
   );

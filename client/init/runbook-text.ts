@@ -77,7 +77,10 @@ function clusterText(
   { url, ca, user, password, answers }: ClusterAccess & { answers?: ClusterAnswers },
 ): string[] {
   const seen = answers
-    ? `${answers.name}, ${answers.version}, ${answers.nodes.length} node(s)`.replace(/[\r\n]/g, ' ')
+    ? `${answers.name}, ${answers.version}, ${answers.nodes.length} ${answers.nodes.length === 1 ? 'node' : 'nodes'}`.replace(
+        /[\r\n]/g,
+        ' ',
+      )
     : 'not asked';
   return [
     `# ${seen}. Name several nodes: the run goes on while one restarts.`,
@@ -156,9 +159,10 @@ function batchesText(source: ClusterAnswers | undefined): string[] {
   const seen =
     source === undefined
       ? ''
-      : `# ${source.indices} indices with ${(total / 1024 ** 3).toFixed(1)} GiB of primary data were found.\n`;
+      : `# ${source.indices === 1 ? '1 index' : `${source.indices} indices`} with ${(total / 1024 ** 3).toFixed(1)} GiB of primary data were found.`;
   return [
-    `${seen}# Indices are packed into batches by size; while one restores, the next is snapshotted.`,
+    ...(seen === '' ? [] : [seen]),
+    `# Indices are packed into batches by size; while one restores, the next is snapshotted.`,
     'batches:',
     `  maxSize: ${maxSize}`,
     '  inFlight: 3',

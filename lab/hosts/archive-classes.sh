@@ -31,11 +31,11 @@ YAML
 sed -i -E '/UseG1GC|UseConcMarkSweepGC|CMSInit|^8:|Xlog:gc/d' "$work/config/jvm.options"
 printf '%s\n' -Xms400m -Xmx400m -XX:+UseParallelGC -XX:TieredStopAtLevel=1 >"$work/config/jvm.options.d/lab.options"
 chown -R "$uid:$gid" "$work"
-# From 8.19 on the server patches java.base for its entitlements, with which Java has no archive at all; its starter profits.
-case $version in
-7.*) server_options="-XX:ArchiveClassesAtExit=$work/archives/$version.jsa -Xlog:cds=off -Xlog:cds+dynamic=off" ;;
-*) server_options= ;;
-esac
+# a server whose JDK patches java.base (build-elasticsearch-disk.sh) has no archive; its starter still profits
+server_options=
+if [ ! -d "/opt/elasticsearch-$version/lib/entitlement-bridge" ] || [ -e "/opt/jdk-$version" ]; then
+  server_options="-XX:ArchiveClassesAtExit=$work/archives/$version.jsa -Xlog:cds=off -Xlog:cds+dynamic=off"
+fi
 run=(setpriv "--reuid=$uid" "--regid=$gid" --clear-groups env -i PATH=/usr/bin:/bin HOME="$work" ES_PATH_CONF="$work/config" ES_TMPDIR="$work/tmp"
   "ES_JAVA_OPTS=$server_options"
   "CLI_JAVA_OPTS=-XX:ArchiveClassesAtExit=$work/archives/$version-cli.jsa -XX:TieredStopAtLevel=1 -Xlog:cds=off -Xlog:cds+dynamic=off")
@@ -60,5 +60,6 @@ call "$u/_cluster/health" && call "$u/_nodes/stats" && call "$u/_stats" || true
 kill "$(cat "$work/data/pid")"
 wait $server || true
 mkdir -p "$stage/archives"
-cp "$work"/archives/*.jsa "$stage/archives/" || { tail -20 "$work/output" >&2; exit 1; }
+[ -z "$server_options" ] || [ -s "$work/archives/$version.jsa" ] || { echo "no class data archive of $version was written:"; tail -20 "$work/output"; exit 1; } >&2
+cp "$work"/archives/*.jsa "$stage/archives/"
 chmod 644 "$stage"/archives/*.jsa

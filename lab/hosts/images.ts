@@ -17,6 +17,8 @@ export interface HostImages {
   elasticsearchDisk: string;
   /** An empty keystore for each version. */
   keystores: string;
+  /** Names of the class data archives on that disk. */
+  archives: string[];
 }
 
 const SCRIPTS = __dirname;
@@ -57,6 +59,9 @@ export async function hostImages(versions: readonly string[]): Promise<HostImage
     packages: path.join(image, 'packages'),
     elasticsearchDisk: path.join(disk, 'elasticsearch.img'),
     keystores: path.join(disk, 'keystores'),
+    archives: readFileSync(path.join(disk, 'archives'), 'utf8')
+      .split('\n')
+      .filter((name) => name !== ''),
   };
 }
 
@@ -72,11 +77,10 @@ async function elasticsearchDisk(versions: string[]): Promise<string> {
   return cached({
     name: 'hosts-elasticsearch',
     version: versions.join('-'),
-    hash: recipeHash(['build-elasticsearch-disk.sh', 'archive-classes.sh', 'quick-start-7.sh'].map(script), [
-      ...homes,
-      jdk.home,
-      release,
-    ]),
+    hash: recipeHash(
+      ['build-elasticsearch-disk.sh', 'archive-classes.sh', 'quick-start-7.sh', 'java-unpatched.sh'].map(script),
+      [...homes, jdk.home, release],
+    ),
     building: "making the hosts' Elasticsearch disk (first time, some 30 s)",
     build: async (place) => {
       const args = [place, jdk.home, String(uid), String(gid), ...homes];

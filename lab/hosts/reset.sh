@@ -5,7 +5,8 @@ systemctl list-units --plain --no-legend --all 'shardlift*' | while read -r unit
   systemctl kill --signal=KILL "$unit" 2>/dev/null
   systemctl reset-failed "$unit" 2>/dev/null
 done
-mapfile -t mounts < <(findmnt -rnt nfs,nfs4 -o TARGET | tac)
+# bind mounts too: they show a directory of their file system as its root
+mapfile -t mounts < <({ findmnt -rnt nfs,nfs4 -o TARGET; findmnt -rnt ext4 -o TARGET,FSROOT | awk '$2 != "/" { print $1 }'; } | tac)
 mapfile -t exported < <(sed -E 's/#.*//; s/^"([^"]*)".*/\1/; s/^([^[:space:]]+)[[:space:]].*/\1/' /etc/exports /etc/exports.d/*.exports 2>/dev/null | grep '^/')
 mapfile -t wanted < <(awk '$3 ~ /^nfs/ { print $2 }' /etc/fstab)
 mapfile -t repositories < <(sed -nE '/^path\.repo:/,/^[^[:space:]#-]/{s#^path\.repo:##; s#[][",]# #g; s#^ *- *##; p}' /etc/elasticsearch/elasticsearch.yml | tr ' ' '\n' | grep '^/')

@@ -31,6 +31,8 @@ export interface SeedOptions {
   home: string;
   /** A file with an empty keystore. */
   keystore: string;
+  /** Names of the class data archives that there are (images.ts). */
+  archives: readonly string[];
   heap: string;
   settings: Record<string, string>;
   rootPublicKey: string;
@@ -79,11 +81,12 @@ function writeElasticsearchFiles(options: SeedOptions, at: (...parts: string[]) 
   mkdirSync(path.join(config, 'jvm.options.d'), { recursive: true });
   writeFileSync(path.join(config, 'jvm.options.d/lab.options'), quickStart(options).join('\n'));
   mkdirSync(at('etc/default'), { recursive: true });
-  const archive = `-XX:SharedArchiveFile=/opt/archives/${options.version}-cli.jsa`;
-  const cli =
-    serverVersion(options.version).major >= 8
-      ? [`CLI_JAVA_OPTS=${archive} -XX:TieredStopAtLevel=1 -XX:-UsePerfData`]
-      : [];
+  const starter = [
+    ...archiveOption(`${options.version}-cli.jsa`, options.archives),
+    '-XX:TieredStopAtLevel=1',
+    '-XX:-UsePerfData',
+  ];
+  const cli = serverVersion(options.version).major >= 8 ? [`CLI_JAVA_OPTS=${starter.join(' ')}`] : [];
   writeFileSync(at('etc/default/elasticsearch'), [...cli, ''].join('\n'));
   mkdirSync(at('usr/share'), { recursive: true });
   symlinkSync(`/opt/elasticsearch-${options.version}`, at('usr/share/elasticsearch'));
@@ -108,11 +111,15 @@ function packagedJvmOptions(shipped: string): string {
     .join('\n');
 }
 
+function archiveOption(name: string, archives: readonly string[]): string[] {
+  return archives.includes(name) ? ['-Xshare:auto', `-XX:SharedArchiveFile=/opt/archives/${name}`] : [];
+}
+
 /**
  * A host has one slow CPU and little memory: what counts is that a node starts quickly. The parallel collector with one
  * thread is the cheapest that Elasticsearch's bootstrap checks let pass.
  */
-function quickStart({ heap, version }: SeedOptions): string[] {
+function quickStart({ heap, version, archives }: SeedOptions): string[] {
   const options = [
     '+UseParallelGC',
     'ParallelGCThreads=1',
@@ -121,8 +128,7 @@ function quickStart({ heap, version }: SeedOptions): string[] {
     '-UsePerfData',
     '-HeapDumpOnOutOfMemoryError',
   ];
-  const archive =
-    serverVersion(version).major === 7 ? ['-Xshare:auto', `-XX:SharedArchiveFile=/opt/archives/${version}.jsa`] : [];
+  const archive = archiveOption(`${version}.jsa`, archives);
   return [`-Xms${heap}`, `-Xmx${heap}`, ...options.map((option) => `-XX:${option}`), ...archive, ''];
 }
 

@@ -148,8 +148,12 @@ describe('hosts', () => {
     expect(await activities.ensurePathRepo({ ...input, paths })).toMatchObject({ changed: true });
     expect(await activities.readNodeService(input)).toMatchObject({ active: true, startedAfterConfigChange: false });
     expect(await activities.restartNodeService(input)).toMatchObject({ changed: true });
-    const starts = () => sh(client, 'journalctl -u elasticsearch -o cat | grep -c "^Starting\\|^Started" || true');
-    await waitUntil(async () => (await activities.readNodeService(input)).active, 120_000);
+    const starts = () => sh(client, 'systemctl show -p InvocationID elasticsearch');
+    await waitUntil(
+      () => activities.readNodeService(input),
+      (state) => state.active,
+      { timeoutMs: 120_000, everyMs: 1000 },
+    );
     const started = await starts();
     expect(await activities.restartNodeService(input)).toMatchObject({ changed: true });
     expect(await activities.readNodeService(input)).toMatchObject({ active: true, startedAfterConfigChange: true });
@@ -201,7 +205,11 @@ describe('a copy', () => {
 
   it('goes on after a power cut in its midst, and is complete', async () => {
     const first = copy({ maxBytesPerSec: 5_000_000 }).catch((error: unknown) => error);
-    await waitUntil(async () => Number(await there('du -s . | cut -f1')) > 8000, 60_000);
+    await waitUntil(
+      () => there('du -s . | cut -f1'),
+      (kib) => Number(kib) > 8000,
+      { timeoutMs: 60_000, everyMs: 300 },
+    );
     await site.powerCut(server.name);
     await site.boot(server.name);
     await first;

@@ -12,10 +12,10 @@ import { dataConverter } from '../../worker/data-converter';
 Runtime.install({ logger: new DefaultLogger('ERROR') });
 
 /** A real Temporal server with nothing in it, for one test file; the workflows are bundled once. */
-export async function startEnvironment() {
+export async function startEnvironment(extraArgs: string[] = []) {
   const [path, bundle] = await Promise.all([temporalBinary(), bundleWorkflows()]);
   const environment = await TestWorkflowEnvironment.createLocal({
-    server: { executable: { type: 'existing-path', path } },
+    server: { executable: { type: 'existing-path', path }, extraArgs },
     client: { dataConverter },
   });
   let queues = 0;

@@ -80,7 +80,7 @@ test('writes a runbook that is valid, with the nodes as hosts and batches by siz
   expect(runbook.batches.maxSize).toBe('5gb');
   expect(runbook.source.auth).toEqual({ basic: { username: 'elastic', password: '${env:OLD}' } });
   expect(text).not.toContain('s3cret');
-  expect(text).toContain('# c-7.17.29, 7.17.29, 2 node(s)');
+  expect(text).toContain('# c-7.17.29, 7.17.29, 2 nodes');
 });
 
 test('takes hosts and a storage server from flags', async () => {

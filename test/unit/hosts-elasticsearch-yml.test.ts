@@ -102,7 +102,7 @@ describe('path.repo in elasticsearch.yml', () => {
           const others = (content: string) =>
             content.split(/\r?\n/).filter((line) => !/path\.repo|^\s+- |^$/.test(line));
           expect(others(edited)).toEqual(others(text));
-          if (crlf) expect(edited.replaceAll('\r\n', '')).not.toContain('\n');
+          if (text.includes('\n') && crlf) expect(edited.replaceAll('\r\n', '')).not.toContain('\n');
         },
       ),
     );
@@ -111,7 +111,7 @@ describe('path.repo in elasticsearch.yml', () => {
   it('writes any path so that it is read back', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'grapheme', minLength: 1 }), (name) => {
-        const path = `/${name.replace(/[\p{Cc}]/gu, '_').toWellFormed()}`;
+        const path = `/${name.replace(/[\p{Cc}]/gu, '_')}`;
         expect(readPathRepo(addPathRepo('a: 1\n', [path]))).toEqual([path]);
       }),
     );

@@ -20,7 +20,7 @@ const path = fc
     },
   )
   // as the schema of the runbook takes them; and no \ before digits, which nfs-utils decodes twice
-  .map((parts) => `/${parts.map((part) => part.replace(/[\p{Cc}/\\]/gu, '_').toWellFormed()).join('/')}`);
+  .map((parts) => `/${parts.map((part) => part.replace(/[\p{Cc}/\\]/gu, '_')).join('/')}`);
 
 describe('exports', () => {
   it('names exactly the clients, each with its rights', () => {

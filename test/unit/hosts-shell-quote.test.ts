@@ -19,7 +19,7 @@ describe('shellQuote', () => {
 
   it('gives a real shell exactly the words it was given', () => {
     const word = fc.oneof(
-      fc.string({ unit: 'binary' }).map((text) => text.replaceAll('\0', '').toWellFormed()),
+      fc.string({ unit: 'binary' }).map((text) => text.replaceAll('\0', '')),
       fc.constantFrom("'", '"', '\\', '$HOME', '`id`', '$(id)', '\n', ';', '&&', '#', '!', '-n', ' '),
     );
     fc.assert(
