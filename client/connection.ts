@@ -68,7 +68,7 @@ function embeddedServer(session: Session) {
   return living[0];
 }
 
-export async function connect(session: Session): Promise<Temporal> {
+async function connect(session: Session): Promise<Temporal> {
   const settings = temporalSettings(session);
   await failFastOnLoopback(settings.address);
   const { Client, Connection } = lazy.temporalClient();

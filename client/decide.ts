@@ -103,7 +103,7 @@ async function reasonOf(session: Session, { options, needsReason, verb }: Decisi
 }
 
 /** What cannot be undone wants the run's name typed: a habit of pressing Enter is not enough. */
-export async function confirm(session: Session, run: string, what: string, isSure: boolean): Promise<void> {
+async function confirm(session: Session, run: string, what: string, isSure: boolean): Promise<void> {
   if (isSure) return;
   if (!session.canAsk) {
     throw new ClientError(
@@ -117,7 +117,7 @@ export async function confirm(session: Session, run: string, what: string, isSur
   if (typed !== run) throw new ClientError(exitCodes.refused, 'that is not its name: nothing was done');
 }
 
-export function decidedBy(session: Session, by: string | undefined): string {
+function decidedBy(session: Session, by: string | undefined): string {
   const named = by ?? session.io.env['SHARDLIFT_USER'];
   if (named !== undefined && named.trim() !== '') return named.trim();
   // root is nobody in particular: whoever came through sudo is.

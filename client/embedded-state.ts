@@ -27,7 +27,7 @@ export function stateHome(io: Io): string {
   return path.join(io.env['XDG_STATE_HOME'] || path.join(home, '.local', 'state'), 'shardlift');
 }
 
-export function embeddedStateFile(io: Io, directory: string): string {
+function embeddedStateFile(io: Io, directory: string): string {
   const key = createHash('sha256').update(path.resolve(directory)).digest('hex').slice(0, 12);
   return path.join(stateHome(io), `up-${key}.json`);
 }
@@ -45,7 +45,7 @@ export function removeEmbeddedState(io: Io, directory: string): void {
   rmSync(embeddedStateFile(io, directory), { force: true });
 }
 
-export function readEmbeddedState(file: string): EmbeddedState | undefined {
+function readEmbeddedState(file: string): EmbeddedState | undefined {
   try {
     const state = JSON.parse(readFileSync(file, 'utf8')) as Partial<EmbeddedState> | null;
     return typeof state?.address === 'string' && state.up && state.server ? (state as EmbeddedState) : undefined;

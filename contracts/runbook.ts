@@ -190,7 +190,7 @@ const repository = z
   .describe('Where snapshots are kept.');
 
 /** The gates that a runbook may ask for, in the order in which a run meets them. */
-export const gateNames = ['move', 'cutover', 'finish'] as const;
+const gateNames = ['move', 'cutover', 'finish'] as const;
 export type GateName = (typeof gateNames)[number];
 
 const migrationFields = z.strictObject({
@@ -336,6 +336,5 @@ function checkReferences(parsed: unknown, context: z.core.$RefinementCtx): void 
 export type MigrationRunbook = z.output<typeof migrationRunbook>;
 export type ClusterConnection = z.output<typeof cluster>;
 export type RunbookHost = z.output<typeof host>;
-export type SshSettings = z.output<typeof ssh>;
 /** The two sides of a migration, in code and in messages. */
 export type Side = 'source' | 'target';

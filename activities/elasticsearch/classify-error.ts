@@ -198,6 +198,14 @@ function special({ type, reason }: ErrorAnswer): Rule | undefined {
       remedy: 'export and mount it read-write for the nodes of the source, then retry',
     };
   }
+  if (type === 'cluster_block_exception' && /FORBIDDEN\/9/.test(reason)) {
+    return {
+      type: 'ClusterRequestFailed',
+      retry: false,
+      message: 'an index has index.blocks.metadata set, which closes the settings and aliases of all indices to reading',
+      remedy: 'take index.blocks.metadata off that index, or leave it out by select.exclude, then retry',
+    };
+  }
   if (type === 'cluster_block_exception' && /FORBIDDEN\/(5|8|12|13)/.test(reason)) {
     return {
       type: 'ClusterRequestFailed',

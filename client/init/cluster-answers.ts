@@ -26,7 +26,10 @@ export interface ClusterAnswers {
 
 const timeoutMs = 10_000;
 
-/** What `init` asks a cluster: its name and version, its nodes, its sizes. Reads only. */
+/**
+ * What `init` asks a cluster: its name and version, its nodes, its sizes. Reads only.
+ * @public loaded through lazy.ts, which knip cannot follow
+ */
 export async function askCluster(io: Io, side: string, access: ClusterAccess): Promise<ClusterAnswers> {
   const root = (await get(io, side, access, '/')) as { cluster_name?: string; version?: { number?: string } };
   if (typeof root.version?.number !== 'string') {

@@ -22,7 +22,10 @@ export interface InitAnswers {
   location?: string;
 }
 
-/** A commented runbook: what is said in it is right for these clusters, what is not said has a good default. */
+/**
+ * A commented runbook: what is said in it is right for these clusters, what is not said has a good default.
+ * @public loaded through lazy.ts, which knip cannot follow
+ */
 export function runbookText(answers: InitAnswers): string {
   return [
     `# Written by shardlift init. Next: shardlift plan ${answers.name}.yaml`,

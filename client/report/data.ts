@@ -21,6 +21,7 @@ export interface ReportData {
 /** The plan adds names and versions of the clusters: not worth a long wait. */
 const planTimeoutMs = 4_000;
 
+/** @public loaded through lazy.ts, which knip cannot follow */
 export async function gatherReport(temporal: Temporal, run: string, now: Date): Promise<ReportData> {
   const plan = temporal.connection
     .withDeadline(Date.now() + planTimeoutMs, () =>

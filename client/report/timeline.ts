@@ -3,7 +3,7 @@ import { formatSeconds, formatTime } from '../format';
 import type { LiveStatus } from '../live-status';
 import { html, type Markup } from './markup';
 
-export interface TimelineBar {
+interface TimelineBar {
   /** Stage or phase; decides the colour. */
   kind: string;
   state: StepStatus['state'];
@@ -13,12 +13,12 @@ export interface TimelineBar {
   title: string;
 }
 
-export interface TimelineRow {
+interface TimelineRow {
   label: string;
   bars: TimelineBar[];
 }
 
-export interface Timeline {
+interface Timeline {
   from: number;
   to: number;
   rows: TimelineRow[];

@@ -37,7 +37,10 @@ export function planView(raw: PlanAnswer, runbook: MigrationRunbook, options: Pl
   return `${sections.filter((section) => section !== '').join('\n\n')}\n`;
 }
 
-/** Failed first, each with its remedy; what passed is counted. */
+/**
+ * Failed first, each with its remedy; what passed is counted.
+ * @public loaded through lazy.ts, which knip cannot follow
+ */
 export function checksView(checks: readonly Check[], { paint, all }: PlanViewOptions): string {
   const failed = (level: Check['level']) => checks.filter((check) => check.state === 'failed' && check.level === level);
   const passed = checks.filter((check) => check.state === 'passed');

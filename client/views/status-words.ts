@@ -34,7 +34,7 @@ export function paintState(state: string, paint: Paint): string {
 }
 
 /** "3.1 GiB of 12 GiB, 25 %, 280 MiB/s, 32 s to go". */
-export function progressWords(progress: Progress): string {
+function progressWords(progress: Progress): string {
   const amount = (value: number) => (progress.unit === 'bytes' ? formatBytes(value) : formatCount(value));
   const unit = progress.unit === 'bytes' ? '' : ` ${progress.unit}`;
   const parts = [
