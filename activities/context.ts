@@ -1,5 +1,4 @@
 import { Context } from '@temporalio/activity';
-import { CancelledFailure } from '@temporalio/common';
 
 /** The running activity's context; nothing where code is called outside an activity, as unit tests do. */
 function current(): Context | undefined {
@@ -20,19 +19,9 @@ export function cancellationSignal(): AbortSignal | undefined {
   return current()?.cancellationSignal;
 }
 
-/** 1 on the first attempt. */
-export function attemptNumber(): number {
-  return current()?.info.attempt ?? 1;
-}
-
 /** Waits between two polls; ends early with a CancelledFailure when the activity is cancelled. */
 export async function pause(milliseconds: number): Promise<void> {
   const context = current();
   if (context) return context.sleep(milliseconds);
   await new Promise((resolve) => setTimeout(resolve, milliseconds));
-}
-
-/** @throws CancelledFailure once the activity has been cancelled: for loops that do not sleep. */
-export function throwIfCancelled(): void {
-  if (cancellationSignal()?.aborted) throw new CancelledFailure('cancelled');
 }

@@ -63,10 +63,6 @@ export interface ShareTokenInput extends HostInput {
   token: string;
 }
 
-export interface NodeServiceInput extends HostInput {
-  paths: string[];
-}
-
 /** What systemd knows of the Elasticsearch service: decides whether the running process has read the present file. */
 export interface NodeServiceState {
   active: boolean;

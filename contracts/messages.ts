@@ -35,9 +35,3 @@ export const workflowTypes = {
 
 /** Task queue unless configured otherwise. */
 export const defaultTaskQueue = 'shardlift';
-
-/** Typed search attributes that every run carries: `shardlift list` filters by them. */
-export const searchAttributes = {
-  state: 'ShardliftState',
-  phase: 'ShardliftPhase',
-} as const;

@@ -28,6 +28,8 @@ export interface WorkerSettings {
 const shutdownGraceTime = '20s';
 /** Many batches and hosts wait at once; waiting costs a timer and a request, no CPU. */
 const mostActivitiesAtOnce = 100;
+/** Progress is read from heartbeats: by default the SDK would hold them back for most of the heartbeat timeout. */
+const heartbeatThrottle = '1s';
 /** Replaying a long run costs seconds of CPU; a few dozen runs and batches fit into memory easily. */
 const mostCachedWorkflows = 200;
 
@@ -73,6 +75,8 @@ export async function runWorker({
       shutdownGraceTime,
       maxConcurrentActivityTaskExecutions: mostActivitiesAtOnce,
       maxCachedWorkflows: mostCachedWorkflows,
+      maxHeartbeatThrottleInterval: heartbeatThrottle,
+      defaultHeartbeatThrottleInterval: heartbeatThrottle,
     });
     shutdownSignal.addEventListener('abort', () => worker.shutdown(), { once: true });
     if (shutdownSignal.aborted) return;

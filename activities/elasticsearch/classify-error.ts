@@ -202,7 +202,8 @@ function special({ type, reason }: ErrorAnswer): Rule | undefined {
     return {
       type: 'ClusterRequestFailed',
       retry: false,
-      message: 'an index has index.blocks.metadata set, which closes the settings and aliases of all indices to reading',
+      message:
+        'an index has index.blocks.metadata set, which closes the settings and aliases of all indices to reading',
       remedy: 'take index.blocks.metadata off that index, or leave it out by select.exclude, then retry',
     };
   }

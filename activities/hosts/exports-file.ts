@@ -17,12 +17,8 @@ const options = ['sync', 'no_subtree_check', 'root_squash'];
  * backslashes, what is not ASCII) is written as the octal code of its byte.
  */
 export function exportPathField(path: string): string {
-  return octalEscaped(path, /[A-Za-z0-9/._+,:@%~^-]/);
-}
-
-/** Also used for fstab, which has the same escapes. */
-export function octalEscaped(text: string, plain: RegExp): string {
-  return Array.from(Buffer.from(text, 'utf8'), (byte) => {
+  const plain = /[A-Za-z0-9/._+,:@%~^-]/;
+  return Array.from(Buffer.from(path, 'utf8'), (byte) => {
     const character = String.fromCharCode(byte);
     return byte < 128 && plain.test(character) ? character : `\\${byte.toString(8).padStart(3, '0')}`;
   }).join('');

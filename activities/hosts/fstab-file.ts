@@ -1,8 +1,11 @@
-import { decodeField, octalEscaped, withoutSlash } from './exports-file';
+import { decodeField, withoutSlash } from './exports-file';
 
-/** A field of fstab: blanks, tabs, backslashes, # and what is not ASCII as octal codes; libmount and systemd decode them. */
+/**
+ * A field of fstab: blanks and backslashes as octal codes, and nothing else. mount would decode any code, but systemd
+ * reads fstab at boot by glibc's getmntent, which knows only these: it would make a directory named `it\047s`.
+ */
 function fstabField(text: string): string {
-  return octalEscaped(text, /[A-Za-z0-9/._+,:=@%~[\]^-]/);
+  return text.replace(/[ \t\n\\]/g, (character) => `\\${character.charCodeAt(0).toString(8).padStart(3, '0')}`);
 }
 
 /** An IPv6 address in front of a path needs brackets, or its colons would be taken for the one before the path. */

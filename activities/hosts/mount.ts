@@ -49,11 +49,11 @@ export async function ensureMount(host: Host, input: ShareHostInput): Promise<St
               lines: blockIn(host, file, label) ?? [],
             };
           },
-          isSo: (state) => state.lines.join('\n') === wanted,
+          isSo: (state) => state.lines.join('\n') === bytesAs(wanted, state.encoding),
           act: async () => {
             const file = await readFile(host, fstabPath);
             const text = file?.text ?? '';
-            const edited = withBlock(text, label, [wanted]);
+            const edited = withBlock(text, label, [bytesAs(wanted, file?.encoding ?? 'utf8')]);
             if (edited !== text) await replaceFile(host, fstabPath, file, edited);
             await daemonReload(host);
           },
@@ -101,6 +101,11 @@ export async function ensureMount(host: Host, input: ShareHostInput): Promise<St
     fstab.change,
     mount.change,
   );
+}
+
+/** The same bytes in a file that is no UTF-8 as a whole, and therefore is taken byte by byte. */
+function bytesAs(text: string, encoding: 'utf8' | 'latin1'): string {
+  return encoding === 'utf8' ? text : Buffer.from(text, 'utf8').toString('latin1');
 }
 
 /** Takes our line out, whatever else was written there since. */

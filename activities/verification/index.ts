@@ -33,7 +33,11 @@ async function verify(clusters: Clusters, { runbook, indices }: VerifyInput): Pr
     clusters.connect(runbook, 'source'),
     clusters.connect(runbook, 'target'),
   ]);
-  const context = { isFrozenByRun: runbook.freeze === 'beforeSnapshot' };
+  const health = await target.request<{ number_of_data_nodes: number }>({ method: 'GET', path: '/_cluster/health' });
+  const context = {
+    isFrozenByRun: runbook.freeze === 'beforeSnapshot',
+    targetDataNodes: health.body.number_of_data_nodes,
+  };
   const differences: Difference[] = [];
   const adapted = new Map<string, string[]>();
   let documents = 0;

@@ -10,6 +10,8 @@ import { endedStatus, noon, planAnswer, runningStatus } from '../unit/client-fix
 
 /** The report in a real browser: whoever gets the file has nothing but it. */
 
+jest.setTimeout(60_000);
+
 let browser: Browser;
 let directory: string;
 let file: string;

@@ -131,6 +131,19 @@ describe('hosts', () => {
     expect(await sh(server, 'systemctl is-enabled nfs-server; systemctl is-active nfs-server')).toBe('enabled\nactive');
   });
 
+  it('have it again after a reboot, by the same lines', async () => {
+    await site.powerCut(client.name);
+    await site.boot(client.name);
+    await waitUntil(
+      () => sh(client, 'findmnt -rn -o FSTYPE -t nfs4'),
+      (type) => type === 'nfs4',
+      { timeoutMs: 60_000, everyMs: 1000 },
+    );
+    expect(await activities.checkShare({ ...on(client, 'check'), share, token: 'after reboot' })).toMatchObject({
+      changed: false,
+    });
+  });
+
   it('tell a mount that went stale', async () => {
     const script = `truncate -s 8M /root/over.img; mkfs.ext4 -q -F /root/over.img; exportfs -ua
       mount -o loop /root/over.img "/srv/it's \\$(a) share"; exportfs -ra`;
@@ -188,7 +201,7 @@ describe('a copy', () => {
     await sh(server, `mkdir -p "/srv/it's \\$(a) share/from/indices/-AAA/0"`);
     await inside(
       `printf %s '${index.replaceAll("'", `'\\''`)}' > index-7; for n in 1 2 3; do head -c 15000000 /dev/urandom > indices/-AAA/0/__$n; done
-       echo s > snap-uuid-1.dat; echo m > meta-uuid-1.dat; chown -R 995:995 .`,
+       echo s > snap-uuid-1.dat; echo m > meta-uuid-1.dat; chown -R 995:995 .; sync`,
     );
   });
 

@@ -1,5 +1,4 @@
-import { execFile } from 'node:child_process';
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { Client, Connection } from '@temporalio/client';
 import { differences, digestIndices } from '../../lab/digest';
@@ -17,11 +16,6 @@ export function sharedSite(): Site {
   const directory = process.env['SHARDLIFT_TEST_SITE'];
   if (!directory) throw new Error('no site: run these tests by npm test -- site');
   return attachSite(directory);
-}
-
-/** What the corpus was when it was loaded, kept for all files that share the site. */
-export function keptManifest(site: Site): Manifest {
-  return JSON.parse(readFileSync(path.join(site.directory, 'manifest.json'), 'utf8')) as Manifest;
 }
 
 /** A Temporal server, workers that can be killed, and the command line: everything between the operator and the hosts. */
@@ -128,10 +122,4 @@ export async function differencesFound(site: Site, manifest: Manifest): Promise<
   const names = manifest.indices.filter((index) => !index.withoutSource).map((index) => index.name);
   const of = (url: string) => digestIndices({ url, indices: names, openClosed: true });
   return differences(await of(site.source.url), await of(site.target.url));
-}
-
-export function execute(file: string, args: string[]): Promise<string> {
-  return new Promise((resolve, reject) =>
-    execFile(file, args, (error, stdout) => (error ? reject(error) : resolve(stdout))),
-  );
 }

@@ -7,6 +7,8 @@ import { runCommandLine } from '../../client/main';
 import { buildProgram } from '../../client/program';
 import { testIo } from './client-fixtures';
 
+jest.setTimeout(30_000);
+
 const root = path.join(__dirname, '../..');
 const example = path.join(root, 'examples/03-existing-repository.yaml');
 let directory: string;

@@ -7,6 +7,8 @@ import { runCommandLine } from '../../client/main';
 import { parseRunbook } from '../../client/runbook-file';
 import { testIo } from './client-fixtures';
 
+jest.setTimeout(30_000);
+
 let directory: string;
 let servers: Server[] = [];
 let source: string;

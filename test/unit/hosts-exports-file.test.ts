@@ -94,6 +94,11 @@ describe('fstab', () => {
     );
   });
 
+  it('escapes only what getmntent takes apart again, by which systemd reads it at boot', () => {
+    const line = { source: 'h:/it\'s $(a) "b"#ü', target: '/m\\n', type: 'nfs' as const, options: ['rw'] };
+    expect(mountLineOf(line)).toBe('h:/it\'s\\040$(a)\\040"b"#ü /m\\134n nfs rw 0 0');
+  });
+
   it('finds lines for a mount point, comments left out', () => {
     const lines = ['# h:/x /mnt nfs rw 0 0', 'h:/x\t/mnt/\tnfs rw 0 0', 'h:/y /mnt2 nfs rw 0 0'];
     expect(entriesFor(lines, '/mnt')).toEqual([lines[1]]);

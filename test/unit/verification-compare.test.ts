@@ -22,7 +22,8 @@ const shards = (...all: [documents: number, maxSeqNo?: number][]) =>
   );
 
 describe('compareIndex', () => {
-  const compare = (source?: IndexState, target?: IndexState) => compareIndex(source, target, { isFrozenByRun: false });
+  const compare = (source?: IndexState, target?: IndexState) =>
+    compareIndex(source, target, { isFrozenByRun: false, targetDataNodes: 2 });
 
   it('finds nothing between an index and its like', () => {
     expect(compare(state(), state())).toEqual({ differences: [], adapted: [] });
@@ -31,6 +32,16 @@ describe('compareIndex', () => {
   it('misses what is not there', () => {
     expect(compare(state()).differences).toEqual(['the index is missing on the target']);
     expect(compare(undefined, state()).differences[0]).toContain('gone from the source');
+  });
+
+  it('forgives a replica that no node is left for, and says so', () => {
+    const settings = { 'index.number_of_replicas': '2' };
+    const findings = compare(state({ settings }), state({ settings, health: 'yellow' }));
+    expect(findings).toEqual({
+      differences: [],
+      adapted: ['yellow: wants 3 copies of each shard, and the target has 2 data nodes'],
+    });
+    expect(compare(state({ settings }), state({ settings, health: 'red' })).differences).toHaveLength(1);
   });
 
   it('wants the state as on the source, and green', () => {

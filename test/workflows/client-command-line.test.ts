@@ -14,6 +14,8 @@ import { testIo } from '../unit/client-fixtures';
 
 /** The command line against real workflows on a real Temporal server; only the activities are recorders. */
 
+jest.setTimeout(120_000);
+
 let environment: Environment;
 let directory: string;
 
