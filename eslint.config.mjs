@@ -7,14 +7,25 @@ import tseslint from 'typescript-eslint';
 const nodeBuiltins = builtinModules.flatMap((name) => [name, `node:${name}`]);
 
 /** A folder may import only from the folders named here (and from packages). ARCHITECTURE.md has the picture. */
-function mayImport(folder, allowed, all = ['contracts', 'workflows', 'activities', 'worker', 'client', 'lab', 'bench', 'test']) {
+function mayImport(
+  folder,
+  allowed,
+  all = ['contracts', 'workflows', 'activities', 'worker', 'client', 'lab', 'bench', 'test'],
+) {
   const banned = all.filter((other) => other !== folder && !allowed.includes(other));
   return {
     files: [`${folder}/**/*.ts`],
     rules: {
       'no-restricted-imports': [
         'error',
-        { patterns: [{ regex: `^(\\.\\./)+(${banned.join('|')})(/|$)`, message: `${folder}/ may not import from there: see "Which folder may import which" in ARCHITECTURE.md` }] },
+        {
+          patterns: [
+            {
+              regex: `^(\\.\\./)+(${banned.join('|')})(/|$)`,
+              message: `${folder}/ may not import from there: see "Which folder may import which" in ARCHITECTURE.md`,
+            },
+          ],
+        },
       ],
     },
   };
@@ -25,7 +36,12 @@ export default tseslint.config(
   js.configs.recommended,
   ...tseslint.configs.recommendedTypeChecked,
   {
-    languageOptions: { parserOptions: { projectService: { allowDefaultProject: ['*.mjs', '*.cjs'] }, tsconfigRootDir: import.meta.dirname } },
+    languageOptions: {
+      parserOptions: {
+        projectService: { allowDefaultProject: ['*.mjs', '*.cjs'] },
+        tsconfigRootDir: import.meta.dirname,
+      },
+    },
     rules: {
       eqeqeq: 'error',
       '@typescript-eslint/consistent-type-imports': ['error', { disallowTypeAnnotations: false }],
@@ -52,24 +68,56 @@ export default tseslint.config(
         {
           paths: nodeBuiltins.map((name) => ({ name, message: 'workflow code is replayed: no Node built-ins' })),
           patterns: [
-            { regex: '^(\\.\\./)+(worker|client|lab|bench|test)(/|$)', message: 'workflows/ may import contracts/, and types of activities/' },
-            { regex: '^(\\.\\./)+activities(/|$)', allowTypeImports: true, message: 'workflows/ may import only types from activities/' },
+            {
+              regex: '^(\\.\\./)+(worker|client|lab|bench|test)(/|$)',
+              message: 'workflows/ may import contracts/, and types of activities/',
+            },
+            {
+              regex: '^(\\.\\./)+activities(/|$)',
+              allowTypeImports: true,
+              message: 'workflows/ may import only types from activities/',
+            },
           ],
         },
       ],
-      'no-restricted-globals': ['error', ...['process', 'Buffer', 'fetch', 'require', 'performance', 'crypto'].map((name) => ({ name, message: 'workflow code is replayed and must be deterministic' }))],
+      'no-restricted-globals': [
+        'error',
+        ...['process', 'Buffer', 'fetch', 'require', 'performance', 'crypto'].map((name) => ({
+          name,
+          message: 'workflow code is replayed and must be deterministic',
+        })),
+      ],
       'no-restricted-properties': [
         'error',
-        { object: 'Math', property: 'random', message: 'use uuid4() of @temporalio/workflow, in an activity if it can be' },
+        {
+          object: 'Math',
+          property: 'random',
+          message: 'use uuid4() of @temporalio/workflow, in an activity if it can be',
+        },
         { object: 'Date', property: 'now', message: 'take the time from workflowInfo() or an activity' },
       ],
-      'no-restricted-syntax': ['error', { selector: "NewExpression[callee.name='Date'][arguments.length=0]", message: 'take the time from workflowInfo() or an activity' }],
+      'no-restricted-syntax': [
+        'error',
+        {
+          selector: "NewExpression[callee.name='Date'][arguments.length=0]",
+          message: 'take the time from workflowInfo() or an activity',
+        },
+      ],
     },
   },
   {
     files: ['**/*.cjs', '**/*.mjs'],
     extends: [tseslint.configs.disableTypeChecked],
-    languageOptions: { globals: { require: 'readonly', module: 'readonly', process: 'readonly', console: 'readonly', __dirname: 'readonly', setTimeout: 'readonly' } },
+    languageOptions: {
+      globals: {
+        require: 'readonly',
+        module: 'readonly',
+        process: 'readonly',
+        console: 'readonly',
+        __dirname: 'readonly',
+        setTimeout: 'readonly',
+      },
+    },
     rules: { '@typescript-eslint/no-require-imports': 'off' },
   },
   prettier,

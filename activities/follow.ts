@@ -4,6 +4,11 @@ import { heartbeat, pause } from './context';
 /** First and longest wait between polls: small work is seen to end at once, long work is not asked about all the time. */
 const firstPollMs = 100;
 const longestPollMs = 2_000;
+/**
+ * Waits grow with what the work has taken so far: whatever comes after it stands idle until its end is seen, so this is
+ * the share of its time that may be lost to that.
+ */
+const pollShare = 0.05;
 
 /**
  * Follows work that goes on outside: polls until `look` answers with a result, sends a heartbeat for each answer, and adds
@@ -16,7 +21,6 @@ export async function follow<Result>(options: {
   stalled: (last: Progress) => Error;
 }): Promise<Result> {
   const startedAt = Date.now();
-  let waitMs = firstPollMs;
   let first: Progress | undefined;
   let movedAt = startedAt;
   let lastDone = -1;
@@ -32,8 +36,7 @@ export async function follow<Result>(options: {
       throw options.stalled(progress);
     }
     heartbeat(withRate(progress, first, (Date.now() - startedAt) / 1000));
-    await pause(waitMs);
-    waitMs = Math.min(longestPollMs, waitMs * 1.5);
+    await pause(Math.min(longestPollMs, Math.max(firstPollMs, (Date.now() - startedAt) * pollShare)));
   }
 }
 

@@ -4,7 +4,7 @@ import { createNodeActivities } from './cluster-settings/nodes';
 import { createSettingsActivities } from './cluster-settings/settings';
 import { createAliasActivities } from './cutover/aliases';
 import { createClusters } from './elasticsearch/cluster';
-import { createHostActivities } from './hosts';
+import { ConnectionPool, createHostActivities } from './hosts';
 import { createPlanningActivities } from './planning';
 import { createFinalizeActivities } from './snapshots/finalize';
 import { createRepositoryActivities } from './snapshots/repositories';
@@ -23,7 +23,8 @@ export interface Activities {
 export function createActivities(): Activities {
   const clusters = createClusters();
   const deps = { clusters };
-  const hosts = createHostActivities({});
+  const pool = new ConnectionPool();
+  const hosts = createHostActivities({ pool });
   return {
     activities: {
       ...hosts,
@@ -38,6 +39,9 @@ export function createActivities(): Activities {
       ...createWriteBlockActivities(deps),
       ...createAliasActivities(deps),
     },
-    close: async () => clusters.close(),
+    close: async () => {
+      pool.close();
+      await clusters.close();
+    },
   };
 }

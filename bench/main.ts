@@ -16,7 +16,7 @@ Options of snapshot:
   --size 2gb        bytes of documents, over all indices
   --indices 40      how many indices
   --rounds 3        how often everything is measured, interleaved; medians count
-  --batch 128mb     most bytes of a batch (a sixteenth of the whole unless given)
+  --batch 128mb     most bytes of a batch (a twelfth of the whole, about, unless given)
   --limit 1gb       what the runbook raises the limits to
   --timeline        each step of each run, on stderr
 Options of small:

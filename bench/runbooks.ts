@@ -26,7 +26,7 @@ snapshot:
       location: ${lab.newDirectory(name)}
       copyLocation: ${lab.newDirectory(`${name}-copy`)}
       copyHost: here
-${limit === undefined ? '' : limits.map((each) => `  ${each}: ${limit}\n`).join('')}batches: { maxSize: ${batchBytes}b }
+${limit === undefined ? '' : limits.map((each) => `  ${each}: ${limit}\n`).join('')}batches: { maxSize: ${batchBytes}b, inFlight: 4 }
 gates: [${gates.join(', ')}]
 # the procedure by hand leaves its snapshots too
 cleanup: { snapshots: keep }

@@ -96,7 +96,10 @@ export interface ClusterActivities {
   flushIndices(input: SideInput): Promise<StepOutcome>;
   /** Waits until the node is in the cluster and, if paths are given, runs with them in path.repo. */
   waitForNode(input: NodeInput & { paths: string[]; notStartedAtMs?: number }): Promise<StepOutcome>;
-  waitForHealth(input: SideInput & { nodes: number; status: 'green' | 'yellow' }): Promise<StepOutcome>;
+  /** Waits for that status or a better one; answers with the one it is. */
+  waitForHealth(
+    input: SideInput & { nodes: number; status: 'green' | 'yellow' },
+  ): Promise<StepOutcome & { status: 'green' | 'yellow' }>;
 
   /** Asked before registering, so that the history knows what was there. */
   isRepositoryRegistered(input: SideInput & { repository: string }): Promise<boolean>;

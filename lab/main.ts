@@ -6,10 +6,11 @@ import { labDirectory, labsRoot } from './directories';
 import { DEFAULT_SOURCE, DEFAULT_TARGET, serverVersions } from './elasticsearch/versions';
 import { dismantle } from './guard';
 import { loadCorpus, type CorpusScale } from './loader';
+import { runInNamespace } from './namespace';
 import { startPair } from './pair';
 import { requirePrerequisites } from './prerequisites';
 import { membersOf } from './process';
-import { startSite } from './site';
+import { attachSite, startSite } from './site';
 
 interface UpOptions {
   source: string;
@@ -38,7 +39,7 @@ async function upSite(options: UpOptions): Promise<string> {
   const server = site.source.hosts[0]?.address ?? '';
   const notes = [
     `site ${site.name} is up (${site.directory})`,
-    `  enter its network:  ip netns exec ${site.namespace} bash`,
+    `  enter its network:  npm run lab -- enter ${site.name}`,
     `  log in to a host:   ip netns exec ${site.namespace} ssh -i ${site.sshKeyPath} -o UserKnownHostsFile=${site.knownHostsPath} ops@${server}`,
     `  stop it:            npm run lab -- down ${site.name}`,
     '  for a runbook:',
@@ -106,15 +107,21 @@ async function down(name: string | undefined, { all = false }: { all?: boolean }
   }
 }
 
+/** A shell, or a command, in a site's network. */
+async function enter(name: string, command: string[]): Promise<void> {
+  const shell = process.env['SHELL'] ?? '/bin/bash';
+  process.exitCode = await runInNamespace(attachSite(name).namespace, command.length > 0 ? command : [shell]);
+}
+
 function count(text: string): number {
   const value = Number(text);
   if (!Number.isInteger(value) || value < 1 || value > 5) throw new InvalidArgumentError('wanted: 1 to 5');
   return value;
 }
 
-const program = new Command('lab').description(
-  'Real clusters on this machine: two clusters on loopback, or hosts with SSH and systemd.',
-);
+const program = new Command('lab')
+  .enablePositionalOptions()
+  .description('Real clusters on this machine: two clusters on loopback, or hosts with SSH and systemd.');
 program
   .command('up')
   .description('start a lab that runs until `down`')
@@ -134,6 +141,13 @@ program
     await up(kind, options);
   });
 program.command('status').description('what is up').action(status);
+program
+  .command('enter')
+  .description("run a command, or a shell, inside a site's network")
+  .argument('<name>', 'of the site')
+  .argument('[command...]')
+  .passThroughOptions()
+  .action(enter);
 program
   .command('down')
   .description('stop a lab and remove all of it')

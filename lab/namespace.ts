@@ -1,30 +1,13 @@
 import { spawn } from 'node:child_process';
-import { inNamespace, isInside } from './hosts/network';
-
-/**
- * Runs this very program again inside a site's network namespace, with the same arguments, terminal and signals, and exits
- * with its code. Returns only when we are inside already. A program calls it before it does anything else; what needs the
- * outside, such as building caches, has to be done before.
- */
-export async function enterNamespace(namespace: string, environment: NodeJS.ProcessEnv = {}): Promise<void> {
-  if (isInside(namespace)) return;
-  process.exit(
-    await runInNamespace(namespace, [process.execPath, ...process.execArgv, ...process.argv.slice(1)], environment),
-  );
-}
+import { inNamespace } from './hosts/network';
 
 /** Runs a command inside a site's network namespace on our terminal, passing signals on; gives its exit code. */
-export function runInNamespace(
-  namespace: string,
-  command: readonly string[],
-  environment: NodeJS.ProcessEnv = {},
-): Promise<number> {
+export function runInNamespace(namespace: string, command: readonly string[]): Promise<number> {
   const [program, ...args] = inNamespace(namespace, command);
   return new Promise((resolve, reject) => {
     // The channel lets the child know when we die, by kill -9 too (guard.ts).
     const child = spawn(program, args, {
       stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
-      env: { ...process.env, ...environment },
     });
     const pass = (signal: NodeJS.Signals) => (): void => void child.kill(signal);
     const handlers = (['SIGTERM', 'SIGHUP'] as const).map((signal) => [signal, pass(signal)] as const);

@@ -21,6 +21,7 @@ const presets: Partial<Record<keyof All, ActivityOptions>> = {
   finalizeIndices: follow,
   // Unlinking a large snapshot's files keeps one request busy for minutes.
   deleteSnapshot: { ...short, startToCloseTimeout: '11m' },
+  removeCopyDirectory: { ...short, startToCloseTimeout: '31m' },
   removeCopiedSnapshot: { ...short, startToCloseTimeout: '11m' },
   verifyRepository: { ...short, startToCloseTimeout: '3m' },
 };

@@ -6,7 +6,7 @@ import { workflowFailure } from './failure-info';
 import { moveBatch } from './move';
 import type { RunBoard } from './run-board';
 import type { StepContext } from './step-runner';
-import { undoChanges } from './undo';
+import { removeCopies, undoChanges } from './undo';
 
 /** Indices verified by one activity: its answer and its requests stay small. */
 const indicesAtOnce = 200;
@@ -77,20 +77,32 @@ async function compare(board: RunBoard, plan: MigrationPlan, step: StepContext) 
 
 /** The aliases in one request; then the run says what the applications must point at. */
 export async function cutOver(board: RunBoard, plan: MigrationPlan): Promise<void> {
-  if (board.runbook.cutover.aliases && plan.aliases.length > 0) {
+  const actions = plan.aliases.filter(({ add }) => add && !unmoved(board, plan).has(add.index));
+  if (board.runbook.cutover.aliases && actions.length > 0) {
     await board.runner.run({ id: 'cutover/aliases', phase: 'cutover', title: 'aliases on the target' }, async (step) =>
       step.record(
         await step.activities.applyAliases({
           run: board.run,
           runbook: board.runbook,
           step: step.id,
-          actions: plan.aliases,
+          actions,
         }),
       ),
     );
   }
   const { clients } = board.runbook.cutover;
   board.cutover = `point the applications at ${board.runbook.target.urls.join(', ')} (cluster ${plan.target.name})${clients ? `: ${clients}` : ''}`;
+}
+
+/** Indices of batches whose move an operator skipped: one alias on a missing index would have the whole request refused. */
+function unmoved(board: RunBoard, plan: MigrationPlan): Set<string> {
+  const skipped = board.batches.filter((batch) =>
+    batch.steps.some((step) => step.state === 'skipped' && /\/(snapshot|copy|restore)$/.test(step.id)),
+  );
+  const numbers = new Set(skipped.map((batch) => batch.number));
+  return new Set(
+    plan.batches.filter(({ number }) => numbers.has(number)).flatMap(({ indices }) => indices.map(({ name }) => name)),
+  );
 }
 
 /** What the runbook wants gone goes; what it wants kept stays, without limits and marks of this run. */
@@ -121,6 +133,7 @@ export async function finish(board: RunBoard, plan: MigrationPlan): Promise<void
     });
   }
   if (runbook.cleanup.hosts === 'restore') {
+    if (runbook.cleanup.snapshots !== 'keep') await removeCopies(board, plan, 'finish');
     await undoChanges(
       board,
       'finish',

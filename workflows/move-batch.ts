@@ -43,6 +43,8 @@ class Batch {
   /** Settles when the run has been told of every change so far. */
   told: Promise<void> = Promise.resolve();
   private readonly indices: string[];
+  /** Its snapshot cannot be restored: kept until a new one has taken its place, over any number of retries. */
+  private isSnapshotLost = false;
   /** A retry follows the snapshot that was begun; only one that was deleted makes room for the next name. */
   private needsNewSnapshot = true;
 
@@ -143,6 +145,10 @@ class Batch {
   private async copy(step: StepContext) {
     const { copy, run, batch } = this.input;
     if (!copy) throw new Error('a copy step without a copy plan');
+    if (step.previousFailure?.type === 'SnapshotMissing') {
+      this.needsNewSnapshot = true;
+      await this.snapshot(step);
+    }
     return step.activities.copySnapshotFiles({
       ...this.base(step),
       host: copy.host,
@@ -159,7 +165,9 @@ class Batch {
 
   private async restore(step: StepContext) {
     // Restoring damaged files again fails again: the snapshot is taken, and copied, anew.
-    if (step.previousFailure?.type === 'BlobCorrupted') await this.takeAgain(step);
+    if (step.previousFailure?.type === 'BlobCorrupted' || step.previousFailure?.type === 'SnapshotMissing')
+      this.isSnapshotLost = true;
+    if (this.isSnapshotLost) await this.takeAgain(step);
     return step.activities.restoreIndices({
       ...this.base(step),
       repository: this.input.repositories.target,
@@ -175,6 +183,7 @@ class Batch {
     this.needsNewSnapshot = true;
     await this.snapshot(step);
     if (this.input.copy) await this.copy(step);
+    this.isSnapshotLost = false;
   }
 
   private async verify(step: StepContext) {

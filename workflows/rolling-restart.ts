@@ -32,7 +32,31 @@ export async function rollNodes(restart: Restart, nodes: NodeFacts[]): Promise<v
       { id: `prepare/${side}/restart/${host.name}`, phase: 'prepare', title: `restart Elasticsearch on ${host.name}` },
       (step) => restartNode(step, restart, host, memory),
     );
+    if (memory.hold) await allowAllocation(restart, host, memory);
   }
+}
+
+/** A restart that an operator skipped must not leave the cluster without allocation. */
+async function allowAllocation(
+  { runner, run, runbook, side }: Restart,
+  host: RunbookHost,
+  memory: RestartMemory,
+): Promise<void> {
+  await runner.run(
+    { id: `prepare/${side}/allocation/${host.name}`, phase: 'prepare', title: `allow allocation on the ${side} again` },
+    async ({ id, activities }) => {
+      const values = { [allocationSetting]: memory.allocation ?? null };
+      const before = { [allocationSetting]: 'primaries' };
+      const outcome = await activities.putClusterSettings({ run, runbook, side, step: id, before, values });
+      settleHold(memory);
+      return { ...outcome, changes: [] };
+    },
+  );
+}
+
+function settleHold(memory: RestartMemory): void {
+  for (const change of memory.hold?.changes ?? []) delete change.undo;
+  delete memory.hold;
 }
 
 /** Kept over an operator's retries: what was there before the first attempt changed it. */
@@ -40,6 +64,10 @@ export interface RestartMemory {
   allocation?: string | null;
   node?: NodeFacts;
   nodeCount?: number;
+  /** What the cluster was before: a yellow one need not become greener than it was. */
+  status?: 'green' | 'yellow';
+  /** Allocation is held back until this is settled. */
+  hold?: StepOutcome;
 }
 
 /**
@@ -68,12 +96,13 @@ export async function restartNode(
       remedy: `start Elasticsearch there if it is down; if its addresses differ from ${host.address}, give the host's node name in the runbook; then retry`,
     });
   }
+  memory.status ??= (await activities.waitForHealth({ ...input, nodes: 1, status: 'yellow' })).status;
   memory.allocation ??=
     (await activities.readClusterSettings({ ...input, keys: [allocationSetting] }))[allocationSetting] ?? null;
   const before = { [allocationSetting]: memory.allocation };
   const held = { [allocationSetting]: 'primaries' };
   // Recorded, so that an abort in the middle allows allocation again.
-  const hold = step.record(await activities.putClusterSettings({ ...input, before, values: held }));
+  memory.hold ??= step.record(await activities.putClusterSettings({ ...input, before, values: held }));
   await activities.flushIndices(input);
   const restarted = step.record(await activities.restartNodeService({ run, runbook, step: step.id, host: host.name }));
   await activities.waitForNode({
@@ -83,7 +112,7 @@ export async function restartNode(
     ...(restarted.changed ? { notStartedAtMs: node.startedAtMs } : {}),
   });
   await activities.putClusterSettings({ ...input, before: held, values: before });
-  for (const change of hold.changes) delete change.undo;
-  await activities.waitForHealth({ ...input, nodes: memory.nodeCount ?? 1, status: 'green' });
+  settleHold(memory);
+  await activities.waitForHealth({ ...input, nodes: memory.nodeCount ?? 1, status: memory.status });
   return { changed: true, summary: `${node.name} restarted and back`, changes: [] };
 }

@@ -16,6 +16,23 @@ export async function undoRun(board: RunBoard, plan: MigrationPlan | undefined):
   await undoChanges(board, 'undo', () => true);
 }
 
+/** The directory that the run filled for the target, once no batch needs it. A directory without our marker stays. */
+export async function removeCopies(board: RunBoard, plan: MigrationPlan, phase: 'undo' | 'finish'): Promise<void> {
+  const { copy } = plan;
+  if (!copy || board.batches.every((batch) => batch.snapshots.length === 0)) return;
+  await board.runner.run(
+    { id: `${phase}/copy-directory`, phase: board.phase, title: `remove the copies in ${copy.to}` },
+    (step) =>
+      step.activities.removeCopyDirectory({
+        run: board.run,
+        runbook: board.runbook,
+        step: step.id,
+        host: copy.host,
+        location: copy.to,
+      }),
+  );
+}
+
 /** Undoes the recorded changes that are wanted, newest first. One that is undone is not undone again. */
 export async function undoChanges(
   board: RunBoard,

@@ -83,7 +83,7 @@ export function createNodeActivities({
     /** Twice: reads only. */
     async waitForHealth({ runbook, side, nodes, status }) {
       const cluster = await clusters.connect(runbook, side);
-      return follow<StepOutcome>({
+      return follow<StepOutcome & { status: 'green' | 'yellow' }>({
         stallMs: healthStallMs,
         stalled: (last) =>
           permanent({
@@ -102,8 +102,10 @@ export function createNodeActivities({
             initializing_shards: number;
           }>({ method: 'GET', path: '/_cluster/health', allow: [408, 503] });
           const good = body.status === 'green' || (status === 'yellow' && body.status === 'yellow');
-          if (good && body.number_of_nodes >= nodes)
-            return { result: unchanged(`${body.status} with ${body.number_of_nodes} nodes`) };
+          if (good && body.number_of_nodes >= nodes) {
+            const reached = body.status === 'green' ? 'green' : 'yellow';
+            return { result: { ...unchanged(`${reached} with ${body.number_of_nodes} nodes`), status: reached } };
+          }
           return {
             progress: {
               done: body.active_shards ?? 0,

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import type { ClusterConnection, MigrationRunbook, Side } from '../../contracts/runbook';
+import { cancellationSignal } from '../context';
 import { permanent } from '../failure';
 import { resolveSecret } from '../secrets';
 import { classifyAnswer, classifyTransport, readErrorAnswer } from './classify-error';
@@ -15,7 +16,6 @@ export interface RequestParams {
   /** Statuses besides 2xx that are answers, not failures. */
   allow?: number[];
   timeoutMs?: number;
-  signal?: AbortSignal;
 }
 
 /** One of the two clusters. Failures are classified: what a caller catches is an ApplicationFailure with a FailureInfo. */
@@ -56,6 +56,9 @@ export function createClusters(): Clusters {
       if (version.major >= 8 && version.distribution === 'elasticsearch') {
         client = openClient(version.major >= 9 ? 9 : 8, connection, credentials);
         await probe.close();
+      } else {
+        // The 7.17 client checks the product by its first request besides GET /, and warns when eleven come at once.
+        await request(client, side, { method: 'GET', path: '/_nodes/_local', query: { filter_path: '_nodes' } });
       }
       clients.push(client);
       const opened = client;
@@ -103,7 +106,13 @@ export function createClusters(): Clusters {
 async function request<T>(client: RawClient, side: Side, params: RequestParams): Promise<{ status: number; body: T }> {
   let answer;
   try {
-    answer = await client.send({ ...params, timeoutMs: params.timeoutMs ?? requestTimeoutMs });
+    // A cancelled activity need not wait for what it reads; what it writes is let through, so that its end is known.
+    const signal = params.method === 'GET' ? cancellationSignal() : undefined;
+    answer = await client.send({
+      ...params,
+      timeoutMs: params.timeoutMs ?? requestTimeoutMs,
+      ...(signal ? { signal } : {}),
+    });
   } catch (error) {
     throw classifyTransport(`${side} cluster, ${params.method} ${params.path.slice(0, 200)}`, error);
   }

@@ -35,7 +35,13 @@ const readRetries = 2;
 
 export function openClient(major: 7 | 8 | 9, connection: ClusterConnection, credentials: Credentials): RawClient {
   const auth = credentials.basic ?? (credentials.apiKey ? { apiKey: credentials.apiKey } : undefined);
-  const tls = credentials.ca ? { ca: credentials.ca } : undefined;
+  // With a fingerprint the clients themselves compare the authority's certificate at every handshake, and drop the
+  // connection before a byte is sent; Node's own check would refuse an authority that it was not given.
+  const tls = credentials.fingerprint
+    ? { rejectUnauthorized: false }
+    : credentials.ca
+      ? { ca: credentials.ca }
+      : undefined;
   const common = {
     nodes: connection.urls,
     ...(auth ? { auth } : {}),

@@ -30,20 +30,16 @@ export function exportLine(path: string, clients: readonly ExportClient[]): stri
   return [exportPathField(path), ...each].join(' ');
 }
 
-/** Takes a field of exports or etab apart: quotes and octal codes. */
-export function decodeField(field: string): string {
-  const bytes: number[] = [];
+/** A field of exports or etab: quotes only group, octal codes are bytes. */
+function decodeField(field: string): string {
+  return decodeOctal(field.replaceAll('"', ''));
+}
+
+/** A field of fstab or mountinfo: octal codes are bytes, and everything else stands for itself. */
+export function decodeOctal(field: string): string {
   const source = Buffer.from(field, 'utf8').toString('latin1');
-  for (let index = 0; index < source.length; index += 1) {
-    const code = /^\\([0-3][0-7]{2})/.exec(source.slice(index, index + 4))?.[1];
-    if (code !== undefined) {
-      bytes.push(parseInt(code, 8));
-      index += 3;
-    } else if (source[index] !== '"') {
-      bytes.push(source.charCodeAt(index));
-    }
-  }
-  return Buffer.from(bytes).toString('utf8');
+  const bytes = source.replace(/\\([0-3][0-7]{2})/g, (_, code: string) => String.fromCharCode(parseInt(code, 8)));
+  return Buffer.from(bytes, 'latin1').toString('utf8');
 }
 
 export interface ExportEntry {
@@ -66,7 +62,7 @@ export function exportEntries(text: string): ExportEntry[] {
 /** Splits at blanks outside of quotes; a # ends the line. */
 function fieldsOf(line: string): string[] {
   const fields: string[] = [];
-  for (const [field] of line.matchAll(/(?:"[^"]*"|[^\s"])+/g)) {
+  for (const [field] of line.matchAll(/(?:"[^"]*"|[^ \t\v\f\r"])+/g)) {
     if (field.startsWith('#')) break;
     fields.push(field);
   }

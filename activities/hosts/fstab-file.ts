@@ -1,4 +1,4 @@
-import { decodeField, withoutSlash } from './exports-file';
+import { decodeOctal, withoutSlash } from './exports-file';
 
 /**
  * A field of fstab: blanks and backslashes as octal codes, and nothing else. mount would decode any code, but systemd
@@ -25,11 +25,16 @@ export function mountLineOf(line: MountLine): string {
   return [fstabField(line.source), fstabField(line.target), line.type, line.options.join(','), '0', '0'].join(' ');
 }
 
+/** Divided at blanks of ASCII only: any other may be part of a path. */
+export function fstabFields(line: string): string[] {
+  return line.split(/[ \t\r]+/).filter((field) => field !== '');
+}
+
 /** Lines of fstab for a mount point, by whoever. */
 export function entriesFor(lines: readonly string[], target: string): string[] {
   return lines.filter((line) => {
-    const [first, second] = line.trim().split(/\s+/);
+    const [first, second] = fstabFields(line);
     if (first === undefined || second === undefined || first.startsWith('#')) return false;
-    return withoutSlash(decodeField(second)) === withoutSlash(target);
+    return withoutSlash(decodeOctal(second)) === withoutSlash(target);
   });
 }

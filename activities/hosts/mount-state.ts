@@ -1,4 +1,4 @@
-import { decodeField } from './exports-file';
+import { decodeOctal } from './exports-file';
 import type { MountLine } from './fstab-file';
 import { passing, stuck } from './failures';
 import type { Host } from './host';
@@ -33,9 +33,9 @@ export function mountedAt(mountInfo: string, target: string): Mounted | undefine
     const fields = own?.split(' ') ?? [];
     const [type, source] = rest?.split(' ') ?? [];
     if (!fields[4] || !type || source === undefined) continue;
-    if (decodeField(fields[4]) !== target) continue;
+    if (decodeOctal(fields[4]) !== target) continue;
     const options = fields[5]?.split(',') ?? [];
-    found = { source: decodeField(source), type, access: options.includes('ro') ? 'ro' : 'rw' };
+    found = { source: decodeOctal(source), type, access: options.includes('ro') ? 'ro' : 'rw' };
   }
   return found;
 }

@@ -1,7 +1,7 @@
 import type { ShareHostInput, StepOutcome } from '../../contracts/host-activities';
 import { makeSo, outcome } from './change';
 import { lastLines, passing, saidBy, stuck } from './failures';
-import { entriesFor, mountLineOf, type MountLine } from './fstab-file';
+import { entriesFor, fstabFields, mountLineOf, type MountLine } from './fstab-file';
 import type { ExecResult, Host } from './host';
 import { execScript, readFile, replaceFile, run, runScript, type FileContent } from './host-files';
 import { blockLines, DamagedBlock, differingPart, foreignLines, withBlock, withoutBlock } from './marked-block';
@@ -165,7 +165,7 @@ async function foreignEntry(host: Host, label: string, line: MountLine): Promise
   blockIn(host, file, label);
   const [entry] = entriesFor(file ? foreignLines(file.text, label) : [], line.target);
   if (entry === undefined) return 'none';
-  const [source] = entry.trim().split(/\s+/);
+  const [source] = fstabFields(entry);
   if (source === mountLineOf(line).split(' ')[0]) return 'same';
   throw stuck({
     type: 'PathOccupied',

@@ -52,7 +52,6 @@ export function createFinalizeActivities({
           method: 'POST',
           path: `/${indexPath(chunk)}/_close`,
           query: { expand_wildcards: 'none' },
-          timeoutMs: 60_000,
         });
       }
       if (closed.length > 0) await waitForAllocation(target, closed);

@@ -158,7 +158,6 @@ export async function deleteIndices(cluster: Cluster, names: string[]): Promise<
       method: 'DELETE',
       path: `/${indexPath(chunk)}`,
       query: { ignore_unavailable: true, expand_wildcards: 'none' },
-      timeoutMs: 60_000,
     });
   }
 }

@@ -3,6 +3,7 @@ import path from 'node:path';
 import { stringify } from 'yaml';
 import { record } from '../cleanup';
 import { request } from '../http';
+import { answersTcp } from '../ports';
 import { isAlive, killSession, runOrThrow, startSession, stopSession, type ProcessIdentity } from '../process';
 import { GiveUp, waitFor } from '../wait';
 import { findServerJdk } from './jdk';
@@ -20,6 +21,8 @@ export interface NodeOptions {
   settings: Record<string, unknown>;
   heap: string;
   jvmOptions: readonly string[];
+  /** More files for the configuration directory, name to content: users of the file realm, certificates. */
+  configFiles?: Record<string, string>;
 }
 
 export interface ElasticsearchNode {
@@ -50,6 +53,8 @@ async function configure(options: NodeOptions, directory: string): Promise<void>
   writeFileSync(path.join(config, `${serverVersion(options.version).product}.yml`), settings);
   const file = path.join(config, 'jvm.options');
   writeFileSync(file, jvmOptions(readFileSync(file, 'utf8'), directory, options));
+  for (const [name, content] of Object.entries(options.configFiles ?? {}))
+    writeFileSync(path.join(config, name), content);
   await runOrThrow('chown', ['-R', `${options.user.uid}:${options.user.gid}`, config]);
 }
 
@@ -75,6 +80,8 @@ function environment(version: string, home: string, directory: string): NodeJS.P
     PATH: '/usr/bin:/bin',
     HOME: tmp,
     JAVA_HOME: java,
+    // the starters' own Java processes leave files behind when the node is killed: not in /tmp of this machine
+    JDK_JAVA_OPTIONS: `-Djava.io.tmpdir=${tmp}`,
     ES_HOME: home,
     ES_JAVA_HOME: java,
     ES_PATH_CONF: config,
@@ -117,6 +124,9 @@ export async function makeNode(options: NodeOptions): Promise<ElasticsearchNode>
       async () => {
         if (!isAlive(started))
           throw new GiveUp(`node ${options.name} (${options.version}) ended while starting:\n${log()}`);
+        // a node with TLS does not answer plain HTTP: it is up when it listens
+        if (options.settings['xpack.security.http.ssl.enabled'] === true)
+          return answersTcp('127.0.0.1', options.httpPort);
         return (await request({ url, timeoutMs: 2_000 })).status === 200;
       },
       { what: `node ${options.name} (${options.version}) to answer`, timeoutMs: 180_000, everyMs: 200 },

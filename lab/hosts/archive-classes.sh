@@ -31,9 +31,9 @@ YAML
 sed -i -E '/UseG1GC|UseConcMarkSweepGC|CMSInit|^8:|Xlog:gc/d' "$work/config/jvm.options"
 printf '%s\n' -Xms400m -Xmx400m -XX:+UseParallelGC -XX:TieredStopAtLevel=1 >"$work/config/jvm.options.d/lab.options"
 chown -R "$uid:$gid" "$work"
-# a server whose JDK patches java.base (build-elasticsearch-disk.sh) has no archive; its starter still profits
+# From 8.19 on the server patches java.base for its entitlements, with which Java has no archive at all; its starter profits.
 server_options=
-if [ ! -d "/opt/elasticsearch-$version/lib/entitlement-bridge" ] || [ -e "/opt/jdk-$version" ]; then
+if [ ! -d "/opt/elasticsearch-$version/lib/entitlement-bridge" ]; then
   server_options="-XX:ArchiveClassesAtExit=$work/archives/$version.jsa -Xlog:cds=off -Xlog:cds+dynamic=off"
 fi
 run=(setpriv "--reuid=$uid" "--regid=$gid" --clear-groups env -i PATH=/usr/bin:/bin HOME="$work" ES_PATH_CONF="$work/config" ES_TMPDIR="$work/tmp"

@@ -12,28 +12,6 @@ mkdir -p "$stage/jdk"
 tar -C "$JDK" -chf - --exclude=./docs --exclude=./man --exclude=./legal --exclude=./jmods --exclude=./include --exclude=./demo \
   --exclude=./lib/src.zip --exclude=./lib/ct.sym --ignore-failed-read --warning=no-failed-read . 2>/dev/null |
   tar -C "$stage/jdk" -xf -
-# patched_jdk VERSION HOME: from 8.19 on the starter has Java patch java.base with a class of the entitlements, and a patched
-# module means no class data archive, not even the JDK's own. So the lab makes a JDK that has that class in it already, and
-# whose java leaves that option out: a node is up in half the time.
-patched_jdk() {
-  local work=$OUT/jdk.stage jdk=$stage/jdk-$1
-  mkdir -p "$work/modules" "$work/bridge"
-  "$JDK/bin/jmod" extract --dir "$work/base" "$JDK/jmods/java.base.jmod"
-  unzip -qo "$2"/lib/entitlement-bridge/*.jar -d "$work/bridge"
-  cp -R "$work/bridge/org" "$work/base/classes/"
-  "$JDK/bin/jmod" create --class-path "$work/base/classes" --cmds "$work/base/bin" --config "$work/base/conf" \
-    --libs "$work/base/lib" --legal-notices "$work/base/legal" --target-platform linux-amd64 "$work/modules/java.base.jmod"
-  local module
-  for module in "$JDK"/jmods/*.jmod; do
-    [ -e "$work/modules/${module##*/}" ] || ln -s "$module" "$work/modules/"
-  done
-  "$JDK/bin/jlink" --module-path "$work/modules" --add-modules ALL-MODULE-PATH --strip-debug --no-man-pages --no-header-files --output "$jdk"
-  "$jdk/bin/java" -Xshare:dump >/dev/null 2>&1
-  mv "$jdk/bin/java" "$jdk/bin/java.real"
-  install -m 755 "$HERE/java-unpatched.sh" "$jdk/bin/java"
-  rm -rf "$work"
-}
-
 make_keystore() { # VERSION HOME
   local config=$OUT/keystore.stage
   case $1 in 5.*) return ;; esac
@@ -50,12 +28,7 @@ for home; do
   cp -a "${home#*=}/." "$place/"
   rm -rf "$place/logs" "$place/data"
   # where Elastic's own package has its bundled JDK
-  if [ -d "$place/lib/entitlement-bridge" ] && [ -e "$JDK/jmods/java.base.jmod" ]; then
-    patched_jdk "${home%%=*}" "${home#*=}"
-    ln -s "/opt/jdk-${home%%=*}" "$place/jdk"
-  else
-    ln -s /opt/jdk "$place/jdk"
-  fi
+  ln -s /opt/jdk "$place/jdk"
   make_keystore "${home%%=*}" "${home#*=}"
   case ${home%%=*} in
   7.*) install -m 755 "$HERE/quick-start-7.sh" "$place/bin/elasticsearch" ;;

@@ -77,10 +77,11 @@ async function elasticsearchDisk(versions: string[]): Promise<string> {
   return cached({
     name: 'hosts-elasticsearch',
     version: versions.join('-'),
-    hash: recipeHash(
-      ['build-elasticsearch-disk.sh', 'archive-classes.sh', 'quick-start-7.sh', 'java-unpatched.sh'].map(script),
-      [...homes, jdk.home, release],
-    ),
+    hash: recipeHash(['build-elasticsearch-disk.sh', 'archive-classes.sh', 'quick-start-7.sh'].map(script), [
+      ...homes,
+      jdk.home,
+      release,
+    ]),
     building: "making the hosts' Elasticsearch disk (first time, some 30 s)",
     build: async (place) => {
       const args = [place, jdk.home, String(uid), String(gid), ...homes];

@@ -87,7 +87,8 @@ beforeAll(async () => {
 
 afterAll(async () => {
   pool?.close();
-  await site.reset();
+  await sh(server, 'rm -f /root/over.img /root/small.img');
+  await site.reset({ directories: ['/srv/small'] });
 });
 
 describe('hosts', () => {

@@ -48,7 +48,7 @@ function slowRunbook(run: string): string {
     .replace(/maxSnapshotBytesPerSec: .*/, 'maxSnapshotBytesPerSec: 2mb')
     .replace(/maxRestoreBytesPerSec: .*/, 'maxRestoreBytesPerSec: 2mb')
     .replace('      targetReads: ownCopy\n', '      targetReads: ownCopy\n      copy: { maxBytesPerSec: 3mb }\n')
-    .replace(/batches: .*/, 'batches: { maxSize: 25mb }\ngates: []\ncleanup: { snapshots: keep }');
+    .replace(/batches: .*/, 'batches: { maxSize: 12mb }\ngates: []\ncleanup: { snapshots: keep }');
 }
 
 async function start(run: string): Promise<number> {

@@ -19,6 +19,7 @@ export function recordedActivities(plan: MigrationPlan, over: Partial<All> = {})
     readClusterSettings: () => ({}),
     isRepositoryRegistered: () => false,
     listUnblocked: ({ indices }: { indices: string[] }) => indices,
+    waitForHealth: () => ({ ...unchanged, status: 'green' }),
     takeSnapshot: () => ({ ...unchanged, state: 'SUCCESS', failures: [], bytes: 10, files: 1 }),
     restoreIndices: () => ({ ...unchanged, bytes: 10 }),
     copySnapshotFiles: () => ({ ...unchanged, bytes: 10, files: 1, seconds: 1 }),
@@ -64,6 +65,7 @@ export function recordedActivities(plan: MigrationPlan, over: Partial<All> = {})
     'restartNodeService',
     'copySnapshotFiles',
     'removeCopiedSnapshot',
+    'removeCopyDirectory',
     'undoHostChange',
     'undoPathRepo',
   ];

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import {
   activeClients,
-  decodeField,
+  decodeOctal,
   endsContinued,
   exportEntries,
   exportLine,
@@ -38,7 +38,7 @@ describe('exports', () => {
     fc.assert(
       fc.property(path, (odd) => {
         expect(exportPathField(odd)).toMatch(/^[!-~]+$/);
-        expect(decodeField(exportPathField(odd))).toBe(odd);
+        expect(decodeOctal(exportPathField(odd))).toBe(odd);
         const [entry] = exportEntries(exportLine(odd, [{ address: '10.0.0.1', access: 'rw' }]));
         expect(entry).toMatchObject({ path: odd, clients: [expect.stringContaining('10.0.0.1(rw') as string] });
       }),
@@ -88,7 +88,7 @@ describe('fstab', () => {
       fc.property(path, path, (source, target) => {
         const fields = mountLineOf({ source: `h:${source}`, target, type: 'nfs', options: ['rw'] }).split(' ');
         expect(fields).toHaveLength(6);
-        expect(decodeField(fields[1]!)).toBe(target);
+        expect(decodeOctal(fields[1]!)).toBe(target);
         expect(entriesFor([fields.join(' ')], target)).toHaveLength(1);
       }),
     );
