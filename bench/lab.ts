@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { dismantleOnSignals } from '../lab/guard';
 import { startPair, type Pair, type PairOptions } from '../lab/pair';
@@ -111,15 +111,14 @@ function placesOf(pair: Pair): Pick<BenchLab, 'runbook' | 'newDirectory' | 'rese
   };
 }
 
+/** Also those of a benchmark that was killed: nobody else could know that they are of no use any more. */
 function removeJobs(): void {
-  let names: string[];
-  try {
-    names = readdirSync(jobsDirectory);
-  } catch {
-    return;
+  if (!existsSync(jobsDirectory)) return;
+  for (const name of readdirSync(jobsDirectory)) {
+    const pid = Number(/^shardlift-bench-(\d+)-/.exec(name)?.[1] ?? 0);
+    if (pid !== 0 && (pid === process.pid || !existsSync(`/proc/${pid}`)))
+      rmSync(path.join(jobsDirectory, name), { recursive: true, force: true });
   }
-  for (const name of names.filter((each) => each.startsWith(`shardlift-${runPrefix}`)))
-    rmSync(path.join(jobsDirectory, name), { recursive: true, force: true });
 }
 
 /** Beginning of every run's name: two benchmarks beside each other keep their jobs apart. */

@@ -162,6 +162,24 @@ function special({ type, reason }: ErrorAnswer): Rule | undefined {
       remedy: 'put it into path.repo in elasticsearch.yml of every node and restart the nodes one by one, then retry',
     };
   }
+  // An earlier attempt's request came through after all, after its answer was given up: the next attempt looks, and
+  // follows what is ours, or says by name what is not.
+  if (type === 'invalid_snapshot_name_exception' && /already exists|in.progress/i.test(reason)) {
+    return {
+      type: 'ClusterUnavailable',
+      retry: true,
+      message: 'a snapshot of that name has just been begun',
+      remedy: 'retry follows it',
+    };
+  }
+  if (type === 'snapshot_restore_exception' && /same name already exists/.test(reason)) {
+    return {
+      type: 'RestoreRefused',
+      retry: true,
+      message: 'an index of that name has just come into being on the target',
+      remedy: 'retry looks whose it is',
+    };
+  }
   if (/No space left on device/i.test(reason)) {
     return {
       type: 'ShareFull',

@@ -23,7 +23,7 @@ cp -a "$delivered/fstab" /etc/fstab
 systemctl daemon-reload
 if [ -e /etc/exports ]; then
   rm -f /etc/exports.d/*.exports
-  sed -i '/^[^#]/d' /etc/exports
+  sed -i '/^# BEGIN shardlift/,/^# END shardlift/d; /^[^#]/d' /etc/exports
   if command -v exportfs >/dev/null; then
     exportfs -ra
     systemctl disable -q --now nfs-server 2>/dev/null

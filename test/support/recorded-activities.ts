@@ -89,6 +89,6 @@ export function stuckBecause(info: Partial<FailureInfo>): ApplicationFailure {
     where: 'here',
     remedy: 'mend it',
     ...info,
-  } as FailureInfo;
+  };
   return ApplicationFailure.create({ type: whole.type, message: whole.message, nonRetryable: true, details: [whole] });
 }
