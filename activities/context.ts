@@ -25,3 +25,12 @@ export async function pause(milliseconds: number): Promise<void> {
   if (context) return context.sleep(milliseconds);
   await new Promise((resolve) => setTimeout(resolve, milliseconds));
 }
+
+/** @throws the cancellation, once asked for. */
+export function throwIfCancelled(signal: AbortSignal | undefined): void {
+  if (signal?.aborted) throw cancellationOf(signal);
+}
+
+export function cancellationOf(signal: AbortSignal): Error {
+  return signal.reason instanceof Error ? signal.reason : new Error('cancelled');
+}

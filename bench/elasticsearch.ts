@@ -74,7 +74,7 @@ export async function checkCounts(url: string, expected: ReadonlyMap<string, num
 }
 
 /** Merges that go on would share the disk and the processor with what is measured. */
-export async function waitForMerges(url: string): Promise<boolean> {
+export async function isMerged(url: string): Promise<boolean> {
   const { _all } = (await call({ url: `${url}/_stats/merge` })) as {
     _all: { total: { merges: { current: number } } };
   };

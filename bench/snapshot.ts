@@ -5,7 +5,7 @@ import { run as runProgram } from '../lab/process';
 import { progress, timed } from '../lab/progress';
 import { waitFor } from '../lab/wait';
 import { byHand, stagesAlone } from './by-hand';
-import { checkCounts, storedIndices, waitForMerges } from './elasticsearch';
+import { checkCounts, storedIndices, isMerged } from './elasticsearch';
 import { benchIndices, build, runPrefix, withBenchLab, type BenchLab } from './lab';
 import { benchRunbook } from './runbooks';
 import { plannedBatches, runShardlift, timeline } from './shardlift-run';
@@ -97,7 +97,7 @@ async function load(lab: BenchLab, { size, indices }: SnapshotOptions): Promise<
   const megabytesEach = parseBytes(size) / indices / 1e6;
   const manifest = await timed(`loading ${size} into ${indices} indices`, async () => {
     const loaded = await loadFiller({ url, indices, megabytesEach, prefix: 'bench' });
-    await waitFor(() => waitForMerges(url), { what: 'merges to end', timeoutMs: 600_000, everyMs: 500 });
+    await waitFor(() => isMerged(url), { what: 'merges to end', timeoutMs: 600_000, everyMs: 500 });
     return loaded;
   });
   return new Map(manifest.indices.map(({ name, docs }) => [name, docs]));

@@ -23,7 +23,7 @@ export function createAliasActivities({
           type: 'AliasConflict',
           message: 'an index on the target has the name of an alias',
           where: `target cluster: ${taken.join(', ')}`,
-          remedy: 'delete or rename that index if nobody needs it, then retry; or skip, and put the alias on by hand',
+          remedy: 'delete that index if nobody needs it, then retry; or skip, and put the alias on by hand',
         });
       }
       await cluster.request({ method: 'POST', path: '/_aliases', body: { actions } });

@@ -64,14 +64,15 @@ const byType: Record<string, Rule> = {
     type: 'IndexMissing',
     retry: false,
     message: 'an index is not there (any more)',
-    remedy: 'if it was deleted on purpose, skip this step with that reason; else bring it back and retry',
+    remedy:
+      'bring it back and retry; if it was deleted on purpose, abort and start a run without it (select.exclude): a skip would leave its whole batch unmoved',
   },
   snapshot_restore_exception: {
     type: 'RestoreRefused',
     retry: false,
     message: 'the target refuses to restore this snapshot',
     remedy:
-      'see the reason; an index that the target has already is never overwritten: rename or delete it there by hand if it is not needed, then retry',
+      'see the reason; an index that the target has already is never overwritten: delete it there by hand if it is not needed, then retry',
   },
   master_not_discovered_exception: {
     type: 'ClusterUnavailable',
@@ -92,7 +93,8 @@ const byStatus: Record<number, Rule> = {
     type: 'ClusterAuthenticationFailed',
     retry: false,
     message: 'user name, password or API key is refused',
-    remedy: 'correct the secret that auth refers to, on the worker, then retry',
+    remedy:
+      'correct the secret that auth refers to, on the worker (one from the environment needs the worker to be started again), then retry',
   },
   403: {
     type: 'ClusterPermissionDenied',

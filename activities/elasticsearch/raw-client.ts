@@ -1,6 +1,6 @@
-import { Client as Client9 } from '@elastic/elasticsearch';
+import { Client as Client9, ClusterConnectionPool as Pool9 } from '@elastic/elasticsearch';
 import { Client as Client7 } from 'elasticsearch-7';
-import { Client as Client8 } from 'elasticsearch-8';
+import { Client as Client8, ClusterConnectionPool as Pool8 } from 'elasticsearch-8';
 import type { ClusterConnection } from '../../contracts/runbook';
 
 /**
@@ -47,8 +47,8 @@ export function openClient(major: 7 | 8 | 9, connection: ClusterConnection, cred
     ...(auth ? { auth } : {}),
     ...(credentials.fingerprint ? { caFingerprint: credentials.fingerprint } : {}),
   };
+  // resurrectStrategy: a node that was down is asked again soon, since nodes restart under our own hands.
   if (major === 7) {
-    // A node that was down is asked again soon: nodes restart under our own hands.
     const client = new Client7({ ...common, resurrectStrategy: 'optimistic', ...(tls ? { ssl: tls } : {}) });
     return {
       async send({ method, path, query, body, timeoutMs, signal }) {
@@ -73,9 +73,14 @@ export function openClient(major: 7 | 8 | 9, connection: ClusterConnection, cred
       close: async () => client.close(),
     };
   }
-  const options = { ...common, ...(tls ? { tls } : {}) };
-  // The transport is the same package in both; only the types of the request builders differ.
-  const client = (major === 8 ? new Client8(options) : new Client9(options)) as Client9;
+  const options = { ...common, resurrectStrategy: 'optimistic' as const, ...(tls ? { tls } : {}) };
+  // Not the default pool, which weighs nodes by their failures: after some restarts of all nodes it finds none of them
+  // heavy enough, and says that there are no living connections. The transport is the same package in both; only the types of the request builders differ.
+  const client = (
+    major === 8
+      ? new Client8({ ...options, ConnectionPool: Pool8 })
+      : new Client9({ ...options, ConnectionPool: Pool9 })
+  ) as Client9;
   return {
     async send({ method, path, query, body, timeoutMs, signal }) {
       const answer = await client.transport.request(

@@ -9,16 +9,22 @@ export const markerName = '.shardlift-copy';
 const prepareScript = `
 umask 027
 to=$1 run=$2 made=$3
+marked() {
+  [ -e "$to/${markerName}" ] || return 0
+  [ "$(head -n 1 "$to/${markerName}")" = "run $run" ] || { head -n 1 "$to/${markerName}" >&2; exit 46; }
+  exit 0
+}
 if [ -d "$to" ]; then
-  if [ -e "$to/${markerName}" ]; then
-    [ "$(head -n 1 "$to/${markerName}")" = "run $run" ] || { head -n 1 "$to/${markerName}" >&2; exit 46; }
-    exit 0
-  fi
-  [ -z "$(ls -A -- "$to" | grep -vxe 'lost+found' | head -n 1)" ] || exit 47
+  marked
+  # another batch of this run may be at it too: its marker comes before its files, so a second look tells
+  [ -z "$(ls -A -- "$to" | grep -vx -e 'lost+found' -e '\\${markerName}\\.new\\..*' | head -n 1)" ] || { marked; exit 47; }
 elif [ -e "$to" ] || [ -L "$to" ]; then exit 45
 else mkdir -p -- "$to" || exit 48; made=yes; fi
-printf 'run %s\\nmade %s\\n' "$run" "$made" > "$to/${markerName}.new" && sync "$to/${markerName}.new" &&
-  mv -f "$to/${markerName}.new" "$to/${markerName}"
+new=$to/${markerName}.new.$$
+printf 'run %s\\nmade %s\\n' "$run" "$made" > "$new" && sync "$new" || exit
+# who made the directory says so; who merely found it empty does not overwrite that
+if [ "$made" = yes ]; then mv -f "$new" "$to/${markerName}"; else ln "$new" "$to/${markerName}" 2>/dev/null; rm -f "$new"; fi
+[ -e "$to/${markerName}" ]
 `;
 
 /** The directory that is copied to: made, or found empty, and marked. Found marked by this run, it is left as it is. */

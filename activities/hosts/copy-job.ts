@@ -1,5 +1,5 @@
 import type { CopyJobInput, CopyJobResult } from '../../contracts/host-activities';
-import { activityHooks, pause } from './activity-context';
+import { heartbeat, pause } from '../context';
 import { outcome } from './change';
 import { prepareDestination, shareFull } from './copy-destination';
 import { CopyFollower } from './copy-progress';
@@ -81,10 +81,9 @@ async function start(host: Host, input: CopyJobInput): Promise<void> {
       why: repository
         ? `index-${repository.generation} lists ${repository.index.snapshots.length} others`
         : 'it has no index',
-      remedy: 'see GET _snapshot/<repository>/_all on the source; retry the step that takes the snapshot',
+      remedy: 'was it deleted by hand? retry takes the snapshot anew and copies that',
     });
   }
-  const { heartbeat } = activityHooks();
   // a heartbeat for each part that went well: over a slow line the index of a large repository takes a while
   const alive = (detail: string) => heartbeat({ done: 0, total: 0, unit: 'bytes', detail });
   alive('preparing the destination');
@@ -135,7 +134,6 @@ export function copyJobScript(
 
 /** Until it ends or dies. Each look that found it further on is a heartbeat; a look that fails ends the attempt. */
 async function follow(host: Host, input: CopyJobInput): Promise<JobLook> {
-  const { signal, heartbeat } = activityHooks();
   const follower = new CopyFollower(Date.now());
   for (let poll = 0; ; poll += 1) {
     const job = await lookAtJob(host, input.job);
@@ -146,7 +144,7 @@ async function follow(host: Host, input: CopyJobInput): Promise<JobLook> {
     const seen = follower.seen(job, Date.now());
     if (seen.isStuck) throw copyIsStuck(host, input, job);
     heartbeat(seen.progress);
-    await pause(pollDelaysMs[Math.min(poll, pollDelaysMs.length - 1)]!, signal);
+    await pause(pollDelaysMs[Math.min(poll, pollDelaysMs.length - 1)]!);
   }
 }
 

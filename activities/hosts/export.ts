@@ -235,7 +235,7 @@ function exportRemedy(warnings: string, path: string): string {
     return 'give the hosts in the runbook by IP address, or mend name resolution on the server, then retry';
   }
   if (/Failed to stat|No such file/.test(warnings)) {
-    return `retry the step that makes ${path} on the server first: it is not there`;
+    return `make ${path} on the server, owned by the elasticsearch user, then retry: it is not there`;
   }
   return 'run "exportfs -rav" on the server and mend what it names in /etc/exports, then retry';
 }

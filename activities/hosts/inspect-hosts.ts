@@ -3,7 +3,7 @@ import type { HostChecksResult, HostFacts } from '../../contracts/host-activitie
 import type { FailureInfo } from '../../contracts/failures';
 import type { MigrationRunbook, RunbookHost } from '../../contracts/runbook';
 import type { Check } from '../../contracts/status';
-import { activityHooks } from './activity-context';
+import { heartbeat } from '../context';
 import { isCancelled, isFailureOf } from './failures';
 import { readFacts } from './facts';
 import { check, checksAcrossHosts, checksOfHost } from './host-checks';
@@ -18,7 +18,6 @@ export async function inspectHosts(
   hostOf: HostOf,
   { runbook }: { run: string; runbook: MigrationRunbook },
 ): Promise<HostChecksResult> {
-  const { heartbeat } = activityHooks();
   const total = runbook.hosts.length;
   let done = 0;
   const each = await Promise.all(
@@ -56,7 +55,7 @@ async function inspectHost(
     });
     // passed through only: nothing is done there
     if (settings.role === 'jump') return { checks: [reached] };
-    const sudo = await hasSudo(() => host.exec(['true'], { timeoutMs: 20_000 }));
+    const sudo = await isRoot(() => host.exec(['id', '-u'], { timeoutMs: 20_000 }));
     const facts = await readFacts(host, settings, sudo);
     facts.service.unit = settings.service;
     return { checks: [reached, ...checksOfHost(settings, facts)], facts };
@@ -66,9 +65,11 @@ async function inspectHost(
   }
 }
 
-async function hasSudo(probe: () => Promise<{ code: number }>): Promise<boolean> {
+/** Through sudo, or as the user that logs in: either way what prepare does needs root. */
+async function isRoot(probe: () => Promise<{ code: number; stdout: string }>): Promise<boolean> {
   try {
-    return (await probe()).code === 0;
+    const { code, stdout } = await probe();
+    return code === 0 && stdout.trim() === '0';
   } catch (error) {
     if (isFailureOf(error, 'SudoRefused')) return false;
     throw error;

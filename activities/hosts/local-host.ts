@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { activityHooks, cancellationOf, throwIfCancelled } from './activity-context';
+import { cancellationOf, cancellationSignal, throwIfCancelled } from '../context';
 import { sudoRefusal, sudoRefused } from './classify-ssh-error';
 import { throwIfTimedOut, tooLong, tooMuchOutput } from './command-failures';
 import { commandArgv, defaultTimeoutMs, graceMs, type RootBy } from './command-line';
@@ -15,7 +15,7 @@ export class LocalHost implements Host {
   ) {}
 
   async exec(argv: readonly string[], options: ExecOptions = {}): Promise<ExecResult> {
-    const signal = options.evenIfCancelled ? undefined : activityHooks().signal;
+    const signal = options.evenIfCancelled ? undefined : cancellationSignal();
     throwIfCancelled(signal);
     const [program, ...rest] = commandArgv(argv, this.rootBy, options);
     const began = Date.now();

@@ -1,5 +1,5 @@
 import type { HostInput, NodeServiceState, StepOutcome } from '../../contracts/host-activities';
-import { pause } from './activity-context';
+import { pause } from '../context';
 import { commandFailed } from './command-failures';
 import { stuck } from './failures';
 import type { Host } from './host';

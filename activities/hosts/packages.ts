@@ -1,5 +1,5 @@
 import type { HostInput, StepOutcome } from '../../contracts/host-activities';
-import { activityHooks } from './activity-context';
+import { heartbeat } from '../context';
 import { outcome } from './change';
 import { lastLines, passing, stuck } from './failures';
 import type { ExecResult, Host } from './host';
@@ -124,7 +124,6 @@ const tick =
   '(while kill -0 $$ 2>/dev/null; do sleep 10 >/dev/null 2>&1; echo "[still at work]"; done) & ticker=$!; trap "kill $ticker" EXIT\n';
 
 async function install(host: Host, script: string, name: string): Promise<ExecResult> {
-  const { heartbeat } = activityHooks();
   const result = await execScript(host, tick + script, [name], {
     timeoutMs: installTimeoutMs,
     onOutput: () => heartbeat({ done: 0, total: 1, unit: 'checks', detail: `installing ${name}` }),

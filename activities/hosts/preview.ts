@@ -1,6 +1,6 @@
 import type { HostChange, SharePlan } from '../../contracts/plan';
 import type { MigrationRunbook, RunbookHost } from '../../contracts/runbook';
-import { activityHooks } from './activity-context';
+import { heartbeat } from '../context';
 import { exportsPath, previewExport } from './export';
 import { readFile } from './host-files';
 import type { HostOf } from './hosts';
@@ -13,7 +13,6 @@ export async function previewHostChanges(
   hostOf: HostOf,
   { run, runbook, shares }: { run: string; runbook: MigrationRunbook; shares: SharePlan[] },
 ): Promise<HostChange[]> {
-  const { heartbeat } = activityHooks();
   const total = runbook.hosts.length;
   let done = 0;
   const each = await Promise.all(
@@ -36,7 +35,8 @@ async function previewHost(
 ): Promise<HostChange[]> {
   const changes: HostChange[] = [];
   const add = (what: string, diff: { before: string; after: string }) => {
-    if (diff.before !== diff.after) changes.push({ host: settings.name, what, ...diff });
+    if (diff.before === diff.after) return;
+    changes.push({ host: settings.name, what, before: withoutSecrets(diff.before), after: withoutSecrets(diff.after) });
   };
   for (const share of shares) {
     const isServer = share.server === settings.name;
@@ -57,4 +57,9 @@ async function previewHost(
     add(path, previewPathRepo(host, path, await readYml(host, path), paths));
   }
   return changes;
+}
+
+/** A diff shows lines around the change: a password in the options of somebody else's mount must not leave the host. */
+export function withoutSecrets(text: string): string {
+  return text.replace(/\b(password|passwd|pass|credentials|secret|sec_key)=[^,\s]+/gi, '$1=…');
 }

@@ -71,7 +71,7 @@ async function ownerOf(server: Host, path: string): Promise<UserIds> {
       host: server.name,
       at: path,
       why: lastLines(result.stderr),
-      remedy: 'retry the step that makes the shared directory first',
+      remedy: 'make the shared directory on the server again, owned by the elasticsearch user, then retry',
     });
   }
   return { uid, gid };
@@ -118,7 +118,7 @@ function shareFailure(host: Host, at: string, user: UserIds, result: ExecResult,
       host: host.name,
       at,
       why,
-      remedy: `stop what uses it on ${host.name} ("fuser -vm"), umount it, and retry the mount step, then this one`,
+      remedy: `stop what uses it on ${host.name} ("fuser -vm"), umount and mount it again, then retry`,
     });
   }
   const remedy = /Read-only/i.test(why)

@@ -1,5 +1,5 @@
 import type { ClientChannel } from 'ssh2';
-import { activityHooks, cancellationOf, throwIfCancelled } from './activity-context';
+import { cancellationOf, cancellationSignal, throwIfCancelled } from '../context';
 import { classifySshError, sudoRefusal, sudoRefused } from './classify-ssh-error';
 import { commandArgv, defaultTimeoutMs, graceMs } from './command-line';
 import type { ConnectionPool } from './connection-pool';
@@ -24,7 +24,7 @@ export class SshHost implements Host {
   }
 
   async exec(argv: readonly string[], options: ExecOptions = {}): Promise<ExecResult> {
-    const signal = options.evenIfCancelled ? undefined : activityHooks().signal;
+    const signal = options.evenIfCancelled ? undefined : cancellationSignal();
     throwIfCancelled(signal);
     const command = shellCommand(commandArgv(argv, this.target.sudo ? 'sudo' : 'root', options));
     const began = Date.now();

@@ -52,7 +52,7 @@ export function createRestoreActivities({
           message: `the target has ${owned.foreign.length === 1 ? 'an index' : 'indices'} of that name that this run did not restore`,
           where: `target cluster: ${owned.foreign.slice(0, 10).join(', ')}`,
           remedy:
-            'rename or delete it there by hand if it is not needed, or leave it out by select.exclude in a new runbook, then retry',
+            'delete it there by hand if it is not needed, or leave it out by select.exclude in a new runbook, then retry',
         });
       }
       const failed = await findFailedPrimaries(cluster, owned.ours);

@@ -1,4 +1,3 @@
-import { existsSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import { cached, recipeHash } from '../cache';
 import { runOrThrow } from '../process';
@@ -32,10 +31,4 @@ function compiler(version: string): string {
   if (jdk === undefined)
     throw new Error(`assembling Elasticsearch ${version} needs a JDK ${release} or later with javac`);
   return jdk.home;
-}
-
-/** Names of the modules in a home: what a cluster of it can and cannot map. */
-export function modulesOf(home: string): string[] {
-  const modules = path.join(home, 'modules');
-  return existsSync(modules) ? readdirSync(modules) : [];
 }

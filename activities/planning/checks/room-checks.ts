@@ -108,7 +108,7 @@ function checkReplicas(target: ClusterView, nodes: ClusterView['nodes'], selecte
       good: count(nodes.length, 'data node'),
       bad: `${count(nodes.length, 'data node')} cannot hold the copies of`,
       remedy:
-        'these indices stay yellow and end as a difference: lower their number_of_replicas on the source first, or add data nodes to the target',
+        'these indices stay yellow, which verification says but does not hold against them: lower their number_of_replicas on the source first, or add data nodes to the target',
     },
   );
 }
