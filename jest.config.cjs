@@ -14,6 +14,7 @@ const common = {
 };
 
 module.exports = {
+  testSequencer: '<rootDir>/test/in-order.cjs',
   projects: [
     { ...common, displayName: 'unit', testMatch: ['<rootDir>/test/unit/**/*.test.ts'] },
     { ...common, displayName: 'workflows', testMatch: ['<rootDir>/test/workflows/**/*.test.ts'] },

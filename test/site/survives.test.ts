@@ -31,8 +31,8 @@ let reference: Record<string, string>;
 
 beforeAll(async () => {
   const kept = path.join(site.directory, 'manifest.json');
-  // A site that tests have used before, as in development, is put back first.
-  if (existsSync(kept)) await site.reset({ wipeSource: true });
+  // Other tests have had these hosts before.
+  await site.reset({ wipeSource: existsSync(kept) });
   manifest = await loadCorpus({ url: site.source.url, scale: 'small' });
   writeFileSync(kept, JSON.stringify(manifest));
   mkdirSync(path.join(site.directory, 'runs'), { recursive: true });
