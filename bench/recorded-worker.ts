@@ -17,7 +17,10 @@ async function main([address = '', batches = '1', fast = '0']: string[]): Promis
   const total = Number(batches);
   const slowFrom = total * Number(fast);
   let taken = 0;
-  const { activities } = recordedActivities(planOf(total), {
+  const plan = planOf(total);
+  // small ones go side by side: a thousand are done in minutes
+  for (const batch of plan.batches) batch.sizeBytes = 1024 ** 2;
+  const { activities } = recordedActivities(plan, {
     takeSnapshot: async () => {
       if ((taken += 1) > slowFrom) await sleep(2_000);
       return { changed: true, summary: 'taken', changes: [], state: 'SUCCESS', failures: [], bytes: 1, files: 1 };

@@ -5,7 +5,7 @@ import { run as runProgram } from '../lab/process';
 import { progress, timed } from '../lab/progress';
 import { waitFor } from '../lab/wait';
 import { byHand, stagesAlone } from './by-hand';
-import { checkCounts, storedIndices, isMerged } from './elasticsearch';
+import { checkCounts, isMerged, storedIndices, type StoredIndex } from './elasticsearch';
 import { benchIndices, build, runPrefix, withBenchLab, type BenchLab } from './lab';
 import { benchRunbook } from './runbooks';
 import { plannedBatches, runShardlift, timeline } from './shardlift-run';
@@ -43,8 +43,8 @@ export async function benchSnapshot(options: SnapshotOptions): Promise<boolean> 
   build();
   return withBenchLab({}, async (lab) => {
     const documents = await load(lab, options);
-    const stored = await storedIndices(lab.pair.source.url, benchIndices);
-    const bytes = stored.reduce((sum, index) => sum + index.bytes, 0);
+    const stored = await settledIndices(lab.pair.source.url);
+    const bytes = sizeOf(stored);
     const batchBytes = options.batch === undefined ? evenBatches(bytes, options.indices) : parseBytes(options.batch);
     const batches = await plannedBatches(lab, lab.runbook('plan', benchRunbook(lab, 'plan', { batchBytes })));
     progress(`${stored.length} indices, ${formatBytes(bytes)} in ${batches.length} batches; load ${load1()}`);
@@ -60,6 +60,8 @@ export async function benchSnapshot(options: SnapshotOptions): Promise<boolean> 
         const file = lab.runbook(name, benchRunbook(lab, name, { batchBytes, limit }));
         const { seconds, status } = await runShardlift(lab, name, file);
         await checkCounts(lab.pair.target.url, documents);
+        if (status.batches.length !== batches.length)
+          throw new Error(`${status.batches.length} batches instead of the ${batches.length} that were planned`);
         if (options.timeline) process.stderr.write(`${timeline(status)}\n`);
         return seconds;
       };
@@ -78,6 +80,25 @@ export async function benchSnapshot(options: SnapshotOptions): Promise<boolean> 
     await lab.reset();
     return report(options, measurements, batches.length);
   });
+}
+
+function sizeOf(indices: StoredIndex[]): number {
+  return indices.reduce((sum, index) => sum + index.bytes, 0);
+}
+
+/** Elasticsearch tells sizes that are up to 10 s old, and other sizes would make other batches. */
+async function settledIndices(url: string): Promise<StoredIndex[]> {
+  let before = -1;
+  return waitFor(
+    async () => {
+      const stored = await storedIndices(url, benchIndices);
+      const bytes = sizeOf(stored);
+      const isSettled = bytes === before;
+      before = bytes;
+      return isSettled && stored;
+    },
+    { what: 'sizes to settle', timeoutMs: 120_000, everyMs: 11_000 },
+  );
 }
 
 function load1(): string {

@@ -36,7 +36,7 @@ export async function benchStatus(options: { batches: number; asks: number; json
     const handle = await client.workflow.start(workflowTypes.migration, {
       workflowId: run,
       taskQueue: defaultTaskQueue,
-      args: [{ runbook: runbookOf(run) }],
+      args: [{ runbook: runbookOf(run, { batches: { inFlight: 10 } }) }],
     });
     await waitUntilUnderWay(() => handle.query<RunStatus>(queries.status), options.batches);
     const query: number[] = [];

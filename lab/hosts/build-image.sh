@@ -42,7 +42,7 @@ chroot "$root" systemctl -q enable systemd-networkd systemd-network-generator ss
 chroot "$root" systemctl -q disable systemd-timesyncd 2>/dev/null || true
 chroot "$root" systemctl -q mask apt-daily.timer apt-daily-upgrade.timer fstrim.timer dpkg-db-backup.timer e2scrub_all.timer \
   e2scrub_reap.service getty@tty1.service console-getty.service systemd-binfmt.service proc-sys-fs-binfmt_misc.automount \
-  systemd-networkd-wait-online.service systemd-pstore.service
+  systemd-pstore.service
 mkdir -p "$root/lib/modules"
 cp -a "$KERNEL/modules/$KERNEL_VERSION" "$root/lib/modules/"
 chroot "$root" depmod "$KERNEL_VERSION"
