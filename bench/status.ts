@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Client, Connection } from '@temporalio/client';
 import { defaultTaskQueue, queries, workflowTypes } from '../contracts/messages';
 import type { RunStatus } from '../contracts/status';
-import { dismantle, dismantleOnSignals } from '../lab/guard';
+import { dismantle, dismantleOnSignals, guard } from '../lab/guard';
 import { makeLabDirectory, newLabName } from '../lab/directories';
 import { progress } from '../lab/progress';
 import { waitFor } from '../lab/wait';
@@ -22,6 +22,7 @@ export async function benchStatus(options: { batches: number; asks: number; json
   build();
   dismantleOnSignals();
   const directory = makeLabDirectory(`status-${newLabName()}`);
+  guard(directory);
   let worker: ChildProcess | undefined;
   const engine = await startEngine(directory, { withWorker: false });
   try {

@@ -110,6 +110,8 @@ async function readShards(cluster: Cluster, names: string[]) {
 }
 
 interface ExplainAnswer {
+  can_allocate?: string;
+  allocate_explanation?: string;
   unassigned_info?: { details?: string; last_allocation_status?: string };
   node_allocation_decisions?: { deciders?: { decider: string; explanation: string }[] }[];
 }
@@ -139,6 +141,16 @@ export async function findFailedPrimaries(cluster: Cluster, names: string[]): Pr
     const givenUp = explanations.find(
       ({ decider, explanation }) => decider === 'restore_in_progress' && /failed to be restored/.test(explanation),
     );
+    // The whole cluster was lost in the midst of a restore, as when one of two masters dies: the cluster came back with the
+    // index, but no longer knows that it was being restored. Nothing is in it; a node that held a copy is not waited for,
+    // since nobody reads the index yet and the snapshot has it all.
+    if (!givenUp && answer.body.can_allocate === 'no_valid_shard_copy') {
+      failed.push({
+        index,
+        shard: Number(shard),
+        why: withoutStack(answer.body.allocate_explanation ?? 'no valid shard copy'),
+      });
+    }
     if (givenUp) {
       failed.push({
         index,
