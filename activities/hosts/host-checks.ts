@@ -18,7 +18,8 @@ export function passedIf(condition: boolean, seen: string, wanted: string, remed
 /** A clock that is further off makes logs and `_seq_no` comparisons misleading, and TLS and tokens fail. */
 const maxClockDifferenceMs = 1000;
 
-export function checksOfHost(host: RunbookHost, facts: HostFacts): Check[] {
+/** @param onlyCopies nothing is served, mounted or restarted there: files are copied, and that is all. */
+export function checksOfHost(host: RunbookHost, facts: HostFacts, onlyCopies = false): Check[] {
   const isNode = host.role === 'source' || host.role === 'target';
   const { service, elasticsearchUser: user, elasticsearchYml: yml } = facts;
   const checks = [
@@ -37,12 +38,19 @@ export function checksOfHost(host: RunbookHost, facts: HostFacts): Check[] {
       'host.distribution',
       'mandatory',
       host.name,
-      passedIf(
-        facts.family !== 'unknown' && facts.systemd,
-        `${facts.distribution || 'unknown'}${facts.systemd ? '' : ', without systemd'}`,
-        'Debian or Red Hat family, with systemd',
-        'take this host out of the runbook and use an existing repository (snapshot.repository.existing) instead',
-      ),
+      onlyCopies
+        ? passedIf(
+            facts.family !== 'unknown',
+            facts.distribution || 'unknown',
+            'Debian or Red Hat family, for rsync',
+            'let another host copy (snapshot.repository.existing.copyHost)',
+          )
+        : passedIf(
+            facts.family !== 'unknown' && facts.systemd,
+            `${facts.distribution || 'unknown'}${facts.systemd ? '' : ', without systemd'}`,
+            'Debian or Red Hat family, with systemd',
+            'take this host out of the runbook and use an existing repository (snapshot.repository.existing) instead',
+          ),
     ),
   ];
   if (!isNode) return checks;

@@ -58,7 +58,9 @@ async function inspectHost(
     const sudo = await isRoot(() => host.exec(['id', '-u'], { timeoutMs: 20_000 }));
     const facts = await readFacts(host, settings, sudo);
     facts.service.unit = settings.service;
-    return { checks: [reached, ...checksOfHost(settings, facts)], facts };
+    const { existing } = runbook.snapshot.repository;
+    const onlyCopies = existing?.copyHost === settings.name && settings.role === 'storage';
+    return { checks: [reached, ...checksOfHost(settings, facts, onlyCopies)], facts };
   } catch (error) {
     if (isCancelled(error)) throw error;
     return { checks: [failedCheck('host.ssh', settings.name, error)] };
