@@ -40,7 +40,17 @@ export async function inspectHosts(
   return { checks, facts };
 }
 
-async function inspectHost(
+/**
+ * A connection kept from before a reboot breaks at its first use: a host that is merely lost is asked once more, over a
+ * new one, before a check says that it cannot be reached. Looking twice changes nothing.
+ */
+async function inspectHost(...args: Parameters<typeof inspectOnce>): ReturnType<typeof inspectOnce> {
+  const first = await inspectOnce(...args);
+  const isLost = first.checks.some((each) => each.id === 'host.ssh' && each.state === 'failed');
+  return isLost ? inspectOnce(...args) : first;
+}
+
+async function inspectOnce(
   hostOf: HostOf,
   runbook: MigrationRunbook,
   settings: RunbookHost,
