@@ -43,7 +43,10 @@ async function main(version: string): Promise<void> {
           await temporalBinary(),
           ['workflow', 'show', '--address', address, '--workflow-id', workflowId, '--output', 'json'],
           { maxBuffer: 64 * 1024 ** 2 },
-        ).toString();
+        )
+          .toString()
+          // Stack traces of failures name this checkout's place on the machine.
+          .replaceAll(`${path.resolve(__dirname, '..', '..')}${path.sep}`, '');
         mkdirSync(path.dirname(path.join(historiesDirectory, file)), { recursive: true });
         writeFileSync(path.join(historiesDirectory, file), history);
         manifest.push({ file, type, version, sha256: sha256(history) });
