@@ -8,10 +8,11 @@ import {
   type ActiveClient,
   type ExportClient,
 } from './exports-file';
+import { blockInFile } from './block-in-file';
 import { lastLines, stuck } from './failures';
 import type { Host } from './host';
 import { execScript, readFile, replaceFile, run, type FileContent } from './host-files';
-import { blockLines, DamagedBlock, differingPart, withBlock, withoutBlock } from './marked-block';
+import { differingPart, withBlock, withoutBlock } from './marked-block';
 import { blockLabel, exportClients } from './share-names';
 
 export const exportsPath = '/etc/exports';
@@ -48,7 +49,7 @@ export async function ensureExport(host: Host, input: ShareHostInput): Promise<S
       return {
         content: file?.text,
         encoding: file?.encoding ?? 'utf8',
-        lines: blockIn(host, file, label) ?? [],
+        lines: blockInFile(host, file, label, { path: exportsPath, type: 'ExportRefused' }) ?? [],
         active: await describeActive(host, active, clients),
       };
     },
@@ -133,29 +134,13 @@ export function previewExport(
   return differingPart(text, withBlock(text, label, [exportLine(path, clients)]), 3);
 }
 
-function blockIn(host: Host, file: FileContent | undefined, label: string): string[] | undefined {
-  try {
-    return file && blockLines(file.text, label);
-  } catch (error) {
-    if (!(error instanceof DamagedBlock)) throw error;
-    throw stuck({
-      type: 'ExportRefused',
-      message: `the marked block of this run in ${exportsPath} is damaged`,
-      host: host.name,
-      at: exportsPath,
-      why: error.message,
-      remedy: `remove the lines from "# BEGIN shardlift ${label}" to "# END shardlift ${label}" by hand, then retry`,
-    });
-  }
-}
-
 async function refuseForeign(host: Host, path: string, label: string): Promise<void> {
   const extra = await execScript(
     host,
     'for f in /etc/exports.d/*.exports; do [ -f "$f" ] && cat "$f" && echo; done; true',
   );
   const main = await readFile(host, exportsPath);
-  blockIn(host, main, label);
+  blockInFile(host, main, label, { path: exportsPath, type: 'ExportRefused' });
   const foreign = foreignExport(`${main?.text ?? ''}\n${extra.stdout}`, label, path);
   if (!foreign) return;
   throw stuck({

@@ -1,10 +1,11 @@
 import type { ShareHostInput, StepOutcome } from '../../contracts/host-activities';
 import { makeSo, outcome } from './change';
+import { blockInFile } from './block-in-file';
 import { lastLines, passing, saidBy, stuck } from './failures';
 import { entriesFor, fstabFields, mountLineOf, type MountLine } from './fstab-file';
 import type { ExecResult, Host } from './host';
 import { execScript, readFile, replaceFile, run, runScript, type FileContent } from './host-files';
-import { blockLines, DamagedBlock, differingPart, foreignLines, withBlock, withoutBlock } from './marked-block';
+import { differingPart, foreignLines, withBlock, withoutBlock } from './marked-block';
 import { describeMount, lookAtMountPoint, refuseMountPoint, type MountPointState } from './mount-state';
 import { blockLabel, mountLine } from './share-names';
 
@@ -46,7 +47,7 @@ export async function ensureMount(host: Host, input: ShareHostInput): Promise<St
             return {
               content: file?.text ?? '',
               encoding: file?.encoding ?? 'utf8',
-              lines: blockIn(host, file, label) ?? [],
+              lines: blockInFile(host, file, label, { path: fstabPath, type: 'PathOccupied' }) ?? [],
             };
           },
           isSo: (state) => state.lines.join('\n') === bytesAs(wanted, state.encoding),
@@ -162,7 +163,7 @@ export function previewFstab(
 /** A line of somebody else's for this mount point: the same mount is as good as ours; another one is in the way. */
 async function foreignEntry(host: Host, label: string, line: MountLine): Promise<'none' | 'same'> {
   const file = await readFile(host, fstabPath);
-  blockIn(host, file, label);
+  blockInFile(host, file, label, { path: fstabPath, type: 'PathOccupied' });
   const [entry] = entriesFor(file ? foreignLines(file.text, label) : [], line.target);
   if (entry === undefined) return 'none';
   const [source] = fstabFields(entry);
@@ -175,22 +176,6 @@ async function foreignEntry(host: Host, label: string, line: MountLine): Promise
     why: entry,
     remedy: `take that line out of ${fstabPath} on ${host.name}, or choose another mountPath, then retry`,
   });
-}
-
-function blockIn(host: Host, file: FileContent | undefined, label: string): string[] | undefined {
-  try {
-    return file && blockLines(file.text, label);
-  } catch (error) {
-    if (!(error instanceof DamagedBlock)) throw error;
-    throw stuck({
-      type: 'PathOccupied',
-      message: `the marked block of this run in ${fstabPath} is damaged`,
-      host: host.name,
-      at: fstabPath,
-      why: error.message,
-      remedy: `remove the lines from "# BEGIN shardlift ${label}" to "# END shardlift ${label}" by hand, then retry`,
-    });
-  }
 }
 
 /** systemd makes mount units of fstab, and would go on with the old ones. */
