@@ -44,6 +44,18 @@ export interface HostFacts {
   clockOffsetMs: number;
   packages: { nfsServer: boolean; nfsClient: boolean; rsync: boolean };
   firewall: 'ufw' | 'firewalld' | 'none';
+  /** Room where this host keeps snapshot files: what it exports, and what it copies between. Left out on other hosts. */
+  room?: DirectoryRoom[];
+}
+
+export interface DirectoryRoom {
+  /** As the runbook names it; measured at its nearest directory that is there. */
+  path: string;
+  /** Number of the file system that it lies on: two directories with one number share their room. */
+  device: string;
+  freeBytes: number;
+  /** What the directory holds already; 0 where counting took too long. */
+  usedBytes: number;
 }
 
 export interface PathRepoInput extends HostInput {

@@ -8,6 +8,7 @@ import { isCancelled, isFailureOf } from './failures';
 import { readFacts } from './facts';
 import { check, checksAcrossHosts, checksOfHost } from './host-checks';
 import type { HostOf } from './hosts';
+import { readRoom, storedOn } from './room';
 import { shareChecks } from './share-host-checks';
 
 /**
@@ -68,6 +69,8 @@ async function inspectOnce(
     const sudo = await isRoot(() => host.exec(['id', '-u'], { timeoutMs: 20_000 }));
     const facts = await readFacts(host, settings, sudo);
     facts.service.unit = settings.service;
+    const stored = sudo ? storedOn(runbook, settings.name) : [];
+    if (stored.length > 0) facts.room = await readRoom(host, stored);
     const { existing } = runbook.snapshot.repository;
     const onlyCopies = existing?.copyHost === settings.name && settings.role === 'storage';
     return { checks: [reached, ...checksOfHost(settings, facts, onlyCopies)], facts };

@@ -1,43 +1,43 @@
 import type { HostFacts } from '../../contracts/host-activities';
+import type { SharePlan } from '../../contracts/plan';
 import type { MigrationRunbook } from '../../contracts/runbook';
 import type { Check } from '../../contracts/status';
-import { formatBytes } from '../../contracts/bytes';
+import { planShares } from '../planning/layout';
 import { check, passedIf } from './host-checks';
 import type { Host } from './host';
 import { execScript } from './host-files';
 import type { HostOf } from './hosts';
-import { mountedAt } from './mount-state';
+import { lookAtMountPoint } from './mount-state';
+import { mountLine } from './share-names';
 import { findHost } from './ssh-settings';
 
-/** Checks of what the runbook's shared file system needs. Read-only. */
+/** Checks of what the runbook's shares need, on their servers and their clients. Read-only. */
 export async function shareChecks(
   hostOf: HostOf,
   runbook: MigrationRunbook,
   facts: readonly HostFacts[],
 ): Promise<Check[]> {
-  const share = runbook.snapshot.repository.sharedFilesystem;
-  if (!share) return [];
   const usable = (name: string) => facts.some((each) => each.host === name && each.sudo);
-  const nodes = runbook.hosts
-    .filter((host) => host.role === 'source' || host.role === 'target')
-    .map((host) => host.name);
-  const clients = nodes.filter((name) => name !== share.server && usable(name));
   const user = facts.find((each) => each.elasticsearchUser)?.elasticsearchUser;
-  const copyServer = share.copy?.server ?? share.server;
-  const exports = [{ server: share.server, path: share.exportPath }];
-  if (share.targetReads === 'ownCopy' && share.copy?.exportPath) {
-    exports.push({ server: copyServer, path: share.copy.exportPath });
-  }
-  const mounts = new Set([share.mountPath]);
-  const all = await Promise.all([
-    ...exports
-      .filter(({ server }) => usable(server))
-      .map(({ server, path }) => exportPathChecks(hostOf(runbook, server), path, user)),
-    ...clients.flatMap((name) => [
-      portCheck(hostOf(runbook, name), runbook, share.server),
-      ...[...mounts].map((path) => mountPointCheck(hostOf(runbook, name), path)),
-    ]),
-  ]);
+  // The share and its copy mostly have one server: it is asked for once.
+  const asked = new Set<string>();
+  const all = await Promise.all(
+    planShares(runbook).flatMap((share) => {
+      const clients = share.clients.map(({ host }) => host);
+      return [
+        ...[share.server].filter(usable).map((name) => exportPathChecks(hostOf(runbook, name), share.exportPath, user)),
+        ...clients
+          .filter((name) => usable(name) && !asked.has(`${name} ${share.server}`))
+          .map((name) => {
+            asked.add(`${name} ${share.server}`);
+            return portCheck(hostOf(runbook, name), runbook, share.server);
+          }),
+        ...[...clients, share.server]
+          .filter(usable)
+          .map((name) => mountPointCheck(hostOf(runbook, name), runbook, share)),
+      ];
+    }),
+  );
   return all.flat();
 }
 
@@ -46,7 +46,6 @@ path=$1
 if [ -L "$path" ] || { [ -e "$path" ] && [ ! -d "$path" ]; }; then echo other
 elif [ -d "$path" ]; then echo "directory $(stat -c '%u:%g' -- "$path") $(ls -A -- "$path" | grep -vx -e 'lost+found' -e '\\.shardlift-.*' | head -n 1 | wc -l)"
 else while [ ! -e "$path" ]; do path=$(dirname -- "$path"); done; [ -d "$path" ] && echo absent || echo other; fi
-df -B1 --output=avail -- "$path" | tail -n 1 | tr -d ' '
 stat -f -c %T -- "$path"
 `;
 
@@ -56,10 +55,9 @@ async function exportPathChecks(
   user: { uid: number; gid: number } | undefined,
 ): Promise<Check[]> {
   const result = await execScript(host, exportScript, [path]);
-  const [found = '', free = '', type = ''] = result.stdout.trim().split('\n');
+  const [found = '', type = ''] = result.stdout.trim().split('\n');
   const [kind, ids, others] = found.split(' ');
   const isForeign = kind === 'directory' && others !== '0' && user !== undefined && ids !== `${user.uid}:${user.gid}`;
-  const freeBytes = Number(free);
   return [
     check(
       'host.export-path',
@@ -88,17 +86,6 @@ async function exportPathChecks(
         type,
         'a local file system that NFS can serve (ext4, xfs)',
         'choose an exportPath on a local ext4 or xfs file system',
-      ),
-    ),
-    check(
-      'host.share-space',
-      'warning',
-      `${host.name}:${path}`,
-      passedIf(
-        freeBytes >= 1024 ** 3,
-        `${formatBytes(freeBytes)} free`,
-        'at least 1.0 GiB; the plan says how much the snapshots need',
-        `make room on the file system of ${path}, or choose another exportPath`,
       ),
     ),
   ];
@@ -138,29 +125,25 @@ async function portCheck(host: Host, runbook: MigrationRunbook, server: string):
   ];
 }
 
-const mountPointScript = `
-cat /proc/self/mountinfo
-echo ---
-if cut -d' ' -f5 /proc/self/mountinfo | grep -qxF -- "$1"; then echo mounted
-elif [ -L "$1" ] || { [ -e "$1" ] && [ ! -d "$1" ]; }; then echo other
-elif [ -d "$1" ] && [ -n "$(ls -A -- "$1" | head -n 1)" ]; then echo full
-else echo free; fi
-`;
-
-async function mountPointCheck(host: Host, path: string): Promise<Check[]> {
-  const [table = '', found = ''] = (await execScript(host, mountPointScript, [path])).stdout.split('\n---\n');
-  const mounted = mountedAt(table, path);
-  const seen = mounted
-    ? `${mounted.source} (${mounted.type}) is mounted there`
-    : ({ other: 'something that is no directory', full: 'a directory with files in it' }[found.trim()] ?? 'free');
+async function mountPointCheck(host: Host, runbook: MigrationRunbook, share: SharePlan): Promise<Check[]> {
+  const line = mountLine(runbook, share, host.name);
+  if (!line) return [];
+  const { mounted, isRightSource, answers, directory, isEmpty } = await lookAtMountPoint(host, line);
+  const isFree = directory !== 'other' && isEmpty;
   return [
     check(
       'host.mount-point',
       'mandatory',
-      `${host.name}:${path}`,
+      `${host.name}:${line.target}`,
       passedIf(
-        mounted ? mounted.type === 'nfs' || mounted.type === 'nfs4' : found.trim() === 'free',
-        seen,
+        mounted ? isRightSource && answers === 'yes' : isFree,
+        mounted
+          ? `${mounted.source} (${mounted.type}) is mounted there${answers === 'yes' ? '' : `, ${answers}`}`
+          : isFree
+            ? 'free'
+            : directory === 'other'
+              ? 'something that is no directory'
+              : 'a directory with files in it',
         'an empty directory, nothing yet, or the share itself',
         'choose another mountPath, or move away what stands there (umount what is mounted there)',
       ),

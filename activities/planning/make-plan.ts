@@ -1,12 +1,10 @@
 import type { ClustersInspection, PlanResult, RunInput } from '../../contracts/cluster-activities';
-import { formatBytes, parseBytes } from '../../contracts/bytes';
+import { parseBytes } from '../../contracts/bytes';
 import type { HostFacts } from '../../contracts/host-activities';
 import type { MigrationPlan } from '../../contracts/plan';
-import type { MigrationRunbook } from '../../contracts/runbook';
-import type { Check } from '../../contracts/status';
 import { planBatches } from './batches';
 import { checkNodesKnown } from './checks/host-checks';
-import { notApplicable } from './checks/make-check';
+import { checkShareRoom } from './checks/share-room-check';
 import { planCopy, planRepositories, planShares, takesConcurrentSnapshots } from './layout';
 import { predict } from './predict';
 
@@ -47,25 +45,9 @@ export function makePlan({ runbook, clusters, hosts, targetRecoveryLimit }: Plan
       ...(targetRecoveryLimit === undefined ? {} : { targetRecoveryLimit }),
     }),
   };
-  return { checks: [...checks, shareRoom(runbook, plan)], plan, hostChanges: [] };
+  return { checks: [...checks, ...checkShareRoom(runbook, plan, hosts)], plan, hostChanges: [] };
 }
 
 function dataNodes(nodes: { roles: string[] }[]): number {
   return nodes.filter(({ roles }) => roles.some((role) => role.startsWith('data'))).length;
-}
-
-/** No cluster tells how much room a share has; its size is known on the host, and the need is known here. */
-function shareRoom(runbook: MigrationRunbook, plan: MigrationPlan): Check {
-  const share = runbook.snapshot.repository.sharedFilesystem;
-  return notApplicable(
-    {
-      id: 'disk.share',
-      level: 'warning',
-      where: share
-        ? `${share.server}:${share.exportPath}`
-        : (plan.repositories[0]?.location ?? plan.repositories[0]?.name ?? ''),
-      wanted: `at least ${formatBytes(plan.predicted.sourceShareBytes)} free${plan.copy ? ', and as much for the copy' : ''}`,
-    },
-    'the clusters do not tell what is free there',
-  );
 }

@@ -106,12 +106,43 @@ describe('makePlan', () => {
     ).toEqual({ checks: [], hostChanges: [] });
   });
 
-  it('says how much the share must hold', () => {
+  it('compares what the share must hold with what its host has free, or says that nobody tells', () => {
     expect(checkOf(plan().checks, 'disk.share')).toMatchObject({
       state: 'not applicable',
       where: 'h11:/srv/snapshots',
-      wanted: 'at least 200 MiB free',
+      wanted: '200 MiB for the snapshots',
     });
+    const withRoom = (freeBytes: number, usedBytes = 0) =>
+      plan({
+        hosts: [{ host: 'h11', addresses: [], room: [{ path: '/srv/snapshots', device: '1', freeBytes, usedBytes }] }],
+      } as never).checks;
+    expect(checkOf(withRoom(200 * mb), 'disk.share')).toMatchObject({ state: 'passed', seen: '200 MiB free' });
+    expect(checkOf(withRoom(150 * mb), 'disk.share')).toMatchObject({ level: 'mandatory', state: 'failed' });
+    // A run that is looked at in its midst has put some of it there already.
+    expect(checkOf(withRoom(150 * mb, 50 * mb), 'disk.share')).toMatchObject({
+      state: 'passed',
+      seen: '150 MiB free, 50.0 MiB there already',
+    });
+  });
+
+  it('counts a copy on the same file system twice, and one on another by itself', () => {
+    const runbook = {
+      snapshot: {
+        repository: {
+          sharedFilesystem: { server: 'h11', exportPath: '/srv/s', mountPath: '/mnt/s', targetReads: 'ownCopy' },
+        },
+      },
+    };
+    const room = (path: string, device: string) => ({ path, device, freeBytes: 250 * mb, usedBytes: 0 });
+    const of = (device: string) =>
+      plan({
+        runbook,
+        hosts: [{ host: 'h11', addresses: [], room: [room('/srv/s', '1'), room('/srv/s-copy', device)] }],
+      } as never).checks.filter(({ id }) => id === 'disk.share');
+    expect(of('1').map(({ state, where, wanted }) => [state, where, wanted])).toEqual([
+      ['failed', 'h11:/srv/s and /srv/s-copy', '400 MiB for the snapshots and their copy'],
+    ]);
+    expect(of('2').map(({ state }) => state)).toEqual(['passed', 'passed']);
   });
 
   it('knows each node by its address', () => {
