@@ -1,5 +1,5 @@
 import type { FailureInfo } from '../contracts/failures';
-import type { BatchStatus, Progress, RunStatus, StepStatus } from '../contracts/status';
+import type { BatchStatus, Change, Progress, RunStatus, StepStatus } from '../contracts/status';
 
 /** The run's own status, overlaid with what only Temporal's server knows of the activities under way. */
 export interface LiveStatus extends Omit<RunStatus, 'steps' | 'batches'> {
@@ -68,4 +68,11 @@ export function overlay(
 /** Steps of the run and of its batches, in their order. */
 export function allSteps(status: Pick<LiveStatus, 'steps' | 'batches'>): LiveStep[] {
   return [...status.steps, ...status.batches.flatMap((batch) => batch.steps)];
+}
+
+/** What the run and its batches have changed, in the order in which it was done. */
+export function allChanges(status: Pick<LiveStatus, 'changes' | 'batches'>): Change[] {
+  return [...status.changes, ...status.batches.flatMap((batch) => batch.changes)].sort((a, b) =>
+    a.at.localeCompare(b.at),
+  );
 }

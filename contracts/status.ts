@@ -73,6 +73,8 @@ export interface BatchStatus {
   /** Indices of the source that the run has write-blocked for it. */
   writeBlocked: string[];
   differences: Difference[];
+  /** What it changed on the clusters and on the host that copies: evidence for the report. */
+  changes: Change[];
 }
 
 export interface GateStatus {
@@ -120,7 +122,7 @@ export interface RunStatus {
   cutover?: string;
   /** Checks of the preflight, for the report. */
   checks: Check[];
-  /** What was observed before and after each change, for the report and for taking it back. */
+  /** What was observed before and after each change, for the report and for taking it back; batches have their own. */
   changes: Change[];
 }
 

@@ -1,7 +1,7 @@
 import type { RunInput } from './cluster-activities';
 import type { CopyPlan, IndexFacts, MigrationPlan } from './plan';
 import type { MigrationRunbook } from './runbook';
-import type { RunStatus } from './status';
+import type { Change, RunStatus } from './status';
 
 /** What migrationWorkflow is started with. */
 export interface MigrationInput {
@@ -21,9 +21,10 @@ export interface MoveBatchInput extends RunInput {
   repositories: { source: string; target: string };
   copy?: CopyPlan;
   isPaused: boolean;
-  /** What an earlier run of this batch left: its snapshots and write blocks. Empty the first time. */
+  /** What an earlier run of this batch left: its snapshots, write blocks and evidence. Empty the first time. */
   snapshots: string[];
   writeBlocked: string[];
+  changes: Change[];
   /** The batch is moved once more, from a new snapshot; what was restored before is deleted first. */
   again: boolean;
 }

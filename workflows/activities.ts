@@ -30,16 +30,21 @@ const presets: Partial<Record<keyof All, ActivityOptions>> = {
  * The activities, their ids beginning with the step's: `restore#2` of `batch-0003` is found by `status` among the pending
  * activities, and in the Temporal UI. The counter keeps ids unique within a run.
  */
-export function activitiesOf(step: string, nextNumber: () => number): All {
+export function activitiesOf(
+  step: string,
+  { nextNumber, onAnswer }: { nextNumber: () => number; onAnswer?: (answer: unknown) => void },
+): All {
   return new Proxy({} as All, {
     get(_target, name: string) {
       const options = presets[name as keyof All] ?? short;
-      return (input: unknown) => {
+      return async (input: unknown) => {
         const proxies = proxyActivities<Record<string, (input: unknown) => Promise<unknown>>>({
           ...options,
           activityId: `${step}#${nextNumber()}`,
         });
-        return proxies[name]!(input);
+        const answer = await proxies[name]!(input);
+        onAnswer?.(answer);
+        return answer;
       };
     },
   });

@@ -52,6 +52,7 @@ class Batch {
     const { batch } = input;
     this.runner = new StepRunner(() => this.tell());
     this.runner.isPaused = input.isPaused;
+    this.runner.changes.push(...input.changes);
     this.indices = batch.indices.map((index) => index.name);
     this.status = {
       number: batch.number,
@@ -63,6 +64,7 @@ class Batch {
       snapshots: [...input.snapshots],
       writeBlocked: [...input.writeBlocked],
       differences: this.runner.differences,
+      changes: this.runner.changes,
     };
   }
 

@@ -70,6 +70,7 @@ export async function moveBatch(board: RunBoard, plan: MigrationPlan, batch: Bat
     isPaused: board.runner.isPaused,
     snapshots: known.snapshots,
     writeBlocked: known.writeBlocked,
+    changes: known.changes,
     again,
   };
   const status = await executeChild<(input: MoveBatchInput) => Promise<BatchStatus>>(workflowTypes.moveBatch, {
@@ -91,6 +92,7 @@ function waitingBatch(batch: BatchPlan): BatchStatus {
     snapshots: [],
     writeBlocked: [],
     differences: [],
+    changes: [],
   };
 }
 

@@ -5,7 +5,7 @@ import { activitiesOf } from './activities';
 /** Checks and plan, changing nothing: what `shardlift plan` and `shardlift doctor` show. */
 export async function planWorkflow({ runbook }: PlanInput): Promise<PlanAnswer> {
   let count = 0;
-  const activities = activitiesOf('plan', () => (count += 1));
+  const activities = activitiesOf('plan', { nextNumber: () => (count += 1) });
   const run = runbook.name;
   const [clusters, hosts] = await Promise.all([
     activities.inspectClusters({ run, runbook }),

@@ -169,7 +169,6 @@ export async function putLimitsBack(board: RunBoard): Promise<void> {
         values,
       });
       delete raised?.undo;
-      board.runner.changes.push(...outcome.changes.map(({ undo: _settled, ...change }) => change));
       return outcome;
     },
   );

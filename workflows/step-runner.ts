@@ -2,7 +2,7 @@ import { CancelledFailure, condition, isCancellation } from '@temporalio/workflo
 import type { Decision } from '../contracts/decisions';
 import type { FailureInfo } from '../contracts/failures';
 import type { StepOutcome } from '../contracts/host-activities';
-import type { Change, Difference, Phase, StepStatus } from '../contracts/status';
+import type { Change, Difference, Phase, StepStatus, Undo } from '../contracts/status';
 import { activitiesOf } from './activities';
 import { now } from './clock';
 import { failureInfoOf } from './failure-info';
@@ -14,8 +14,9 @@ export interface StepContext {
   attempt: number;
   /** Why the attempt before this one failed. */
   previousFailure?: FailureInfo;
+  /** What an answer says was changed is kept as evidence by itself, also of a body that fails later. */
   activities: ReturnType<typeof activitiesOf>;
-  /** Keeps the evidence of what an activity changed, at once: a body that fails later still has it undone. */
+  /** Has what an activity changed undone by an abort, unless that is settled before. Call it at once. */
   record<T extends StepOutcome>(outcome: T): T;
 }
 
@@ -87,14 +88,21 @@ export class StepRunner {
       delete step.failure;
       this.onChange();
       const changesBefore = this.changes.length;
+      const undos = new Map<Change, Undo>();
       try {
         const outcome = await body({
           id,
           attempt: step.attempt,
           ...(previousFailure ? { previousFailure } : {}),
-          activities: activitiesOf(id, () => (this.activityCount += 1)),
+          activities: activitiesOf(id, {
+            nextNumber: () => (this.activityCount += 1),
+            onAnswer: (answer) => this.keepEvidence(answer, undos),
+          }),
           record: (result) => {
-            this.changes.push(...result.changes);
+            for (const change of result.changes) {
+              const undo = undos.get(change);
+              if (undo) change.undo = undo;
+            }
             return result;
           },
         });
@@ -117,6 +125,16 @@ export class StepRunner {
         });
         return undefined;
       }
+    }
+  }
+
+  /** Without its undo, which only `record` puts back: what takes a change back must not be taken back itself. */
+  private keepEvidence(answer: unknown, undos: Map<Change, Undo>): void {
+    const { changes } = (answer ?? {}) as Partial<StepOutcome>;
+    for (const change of Array.isArray(changes) ? changes : []) {
+      if (change.undo) undos.set(change, change.undo);
+      delete change.undo;
+      this.changes.push(change);
     }
   }
 

@@ -1,7 +1,7 @@
 import type { MigrationPlan } from '../contracts/plan';
 import { batchName } from '../contracts/ids';
 import { repositoryName } from '../contracts/ids';
-import type { BatchStatus, Change, Phase, Undo } from '../contracts/status';
+import type { BatchStatus, Phase, Undo } from '../contracts/status';
 import type { StepOutcome } from '../contracts/host-activities';
 import { restartNode, type RestartMemory } from './rolling-restart';
 import type { RunBoard } from './run-board';
@@ -48,7 +48,6 @@ export async function undoChanges(
     await board.runner.run({ id: uniqueId(board, id), phase: phaseOf(board), title: undo.summary }, async (step) => {
       const outcome = await apply(board, step, undo, memory);
       delete change.undo;
-      board.runner.changes.push(...outcome.changes.map(withoutUndo));
       return outcome;
     });
   }
@@ -65,10 +64,6 @@ function uniqueId(board: RunBoard, id: string): string {
 
 function phaseOf(board: RunBoard): Phase {
   return board.phase;
-}
-
-function withoutUndo({ undo: _settled, ...change }: Change): Change {
-  return change;
 }
 
 async function apply(board: RunBoard, step: StepContext, undo: Undo, memory: RestartMemory): Promise<StepOutcome> {

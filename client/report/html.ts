@@ -3,7 +3,7 @@ import type { Check, StepStatus } from '../../contracts/status';
 import { isEnd } from '../exit-codes';
 import { formatCount, formatSeconds, formatTime, plural } from '../format';
 import { lazy } from '../lazy';
-import { allSteps, type LiveStep } from '../live-status';
+import { allChanges, allSteps, type LiveStep } from '../live-status';
 import { changesSection } from './changes';
 import type { ReportData } from './data';
 import { html, Markup, type Content } from './markup';
@@ -31,7 +31,7 @@ export function renderReport(data: ReportData): string {
         <main>
           ${header(data)} ${warnings(data)} ${stuckSection(allSteps(status))} ${differencesSection(data)}
           ${clustersSection(data)} ${timelineSection(data)} ${batchesSection(data)} ${decisionsSection(data)}
-          ${checksSection(status.checks)} ${changesSection(status.changes)} ${stepsSection(allSteps(status))}
+          ${checksSection(status.checks)} ${changesSection(allChanges(status))} ${stepsSection(allSteps(status))}
           ${runbookSection(data)}
           <footer>
             Report of ${formatTime(data.generatedAt)}, written by shardlift report. Times are UTC. Secrets appear as

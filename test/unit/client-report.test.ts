@@ -84,6 +84,16 @@ test('takes no text for markup, wherever it comes from', () => {
   expect(page).not.toMatch(/title="[^"]*<script/);
 });
 
+test('what batches changed stands among the changes, in the order in which it was done', () => {
+  const status = runningStatus();
+  const change = { step: '', where: 'target cluster', before: 'absent', after: 'restored' };
+  status.changes = [{ ...change, at: '2026-01-01T00:00:02Z', what: 'later' }];
+  status.batches[0]!.changes = [{ ...change, at: '2026-01-01T00:00:01Z', what: 'sooner' }];
+  const page = renderReport(reportOf({ status }));
+  expect(page).toContain('2 changes');
+  expect(page.indexOf('sooner')).toBeLessThan(page.indexOf('later'));
+});
+
 test('of a run without runbook, plan, batches or decisions is still a page', () => {
   const status = runningStatus({ batches: [], steps: [], decisions: [], checks: [], changes: [], gates: [] });
   const page = renderReport({ generatedAt: noon.toISOString(), run: 'logs', status });

@@ -336,6 +336,20 @@ test('an abort lets what is under way end, then undoes in reverse, each undo a s
         },
       ],
     }),
+    takeSnapshot: async ({ step }: { step: string }) => ({
+      changed: true,
+      summary: '',
+      changes: [{ step, at: '', where: 'source', what: 'snapshot', before: 'absent', after: 'SUCCESS' }],
+      state: 'SUCCESS' as const,
+      failures: [],
+      bytes: 1,
+      files: 1,
+    }),
+    unregisterRepository: async ({ step, side }: { step: string; side: string }) => ({
+      changed: true,
+      summary: '',
+      changes: [{ step, at: '', where: side, what: 'unregistered', before: 'registered', after: 'absent' }],
+    }),
     restoreIndices: async () => {
       throw stuckBecause({ message: 'no' });
     },
@@ -357,6 +371,16 @@ test('an abort lets what is under way end, then undoes in reverse, each undo a s
       'done',
     ]);
     expect(status.changes.every((change) => change.undo === undefined)).toBe(true);
+    // What was done and what was undone are both evidence, a batch's own beside its steps.
+    expect(status.changes.map(({ where, after }) => [where, after])).toEqual([
+      ['source', ''],
+      ['target', ''],
+      ['target', 'absent'],
+      ['source', 'absent'],
+    ]);
+    expect(status.batches[0]?.changes.map(({ step, what }) => [step, what])).toEqual([
+      ['batch-0001/snapshot', 'snapshot'],
+    ]);
   });
 });
 
