@@ -61,6 +61,41 @@ PROPERTIES
   fi
 }
 
+# opensearch_modules ARTIFACT...: those modules of OpenSearch 1 and 2, by the name of their artifact
+opensearch_modules() {
+  jars "${@/#/org.opensearch.plugin:}"
+  local artifact
+  for artifact; do
+    case $artifact in
+      lang-painless) module lang-painless org.opensearch.painless.PainlessPlugin '' \
+        'lang-painless-* opensearch-scripting-painless-spi-* asm-[0-9]* asm-analysis-* asm-commons-* asm-tree-* asm-util-* antlr4-runtime-*' <<'POLICY' ;;
+grant {
+  permission java.lang.RuntimePermission "createClassLoader";
+  permission java.lang.RuntimePermission "getClassLoader";
+};
+POLICY
+      analysis-common) module analysis-common org.opensearch.analysis.common.CommonAnalysisPlugin lang-painless 'analysis-common-*' </dev/null ;;
+      ingest-common) module ingest-common org.opensearch.ingest.common.IngestCommonPlugin lang-painless \
+        'ingest-common-* opensearch-dissect-* opensearch-grok-* jcodings-* joni-*' </dev/null ;;
+      reindex-client) module reindex org.opensearch.index.reindex.ReindexPlugin '' \
+        'reindex-client-* opensearch-ssl-config-* opensearch-rest-client-* httpc*-* httpasync* commons-codec-* commons-logging-*' <<'POLICY' ;;
+grant {
+  permission java.net.SocketPermission "*", "connect";
+};
+grant codeBase "${codebase.opensearch-rest-client}" {
+  permission java.net.NetPermission "getProxySelector";
+};
+grant codeBase "${codebase.httpasyncclient}" {
+  permission java.net.NetPermission "getProxySelector";
+};
+POLICY
+      parent-join-client) module parent-join org.opensearch.join.ParentJoinPlugin '' 'parent-join-*' </dev/null ;;
+      mapper-extras-client) module mapper-extras org.opensearch.index.mapper.MapperExtrasPlugin '' 'mapper-extras-*' </dev/null ;;
+      *) echo "no recipe for the module $artifact" >&2; return 1 ;;
+    esac
+  done
+}
+
 # rest_root RELEASE HANDLER-PARAMETERS: the module that answers GET /, which the zips from 8.0 on lack; clients ask it first
 rest_root() {
   local dir=$OUT/modules/lab-rest-root

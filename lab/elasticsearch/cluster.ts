@@ -30,11 +30,16 @@ export interface ElasticsearchCluster {
 }
 
 /** Absolute watermarks: the machine's disk may be fuller than the percentages that Elasticsearch's defaults allow. */
-const WATERMARKS = {
-  'cluster.routing.allocation.disk.watermark.low': '1gb',
-  'cluster.routing.allocation.disk.watermark.high': '500mb',
-  'cluster.routing.allocation.disk.watermark.flood_stage': '250mb',
-};
+function watermarks({ major, product }: { major: number; product: string }): Record<string, string> {
+  return {
+    'cluster.routing.allocation.disk.watermark.low': '1gb',
+    'cluster.routing.allocation.disk.watermark.high': '500mb',
+    // 5.x does not know it and would not start
+    ...(major === 5 && product === 'elasticsearch'
+      ? {}
+      : { 'cluster.routing.allocation.disk.watermark.flood_stage': '250mb' }),
+  };
+}
 
 function discovery(version: string, names: string[], transportPorts: number[]): Record<string, unknown> {
   const { major, product } = serverVersion(version);
@@ -80,7 +85,7 @@ export async function startCluster(options: ClusterOptions): Promise<Elasticsear
           ...discovery(version, names, transportPorts),
           ...(known.security ? { 'xpack.security.enabled': false } : {}),
           ...(options.repositoryPaths === undefined ? {} : { 'path.repo': options.repositoryPaths }),
-          ...WATERMARKS,
+          ...watermarks(known),
           ...options.settings,
         },
       }),

@@ -1,0 +1,2 @@
+distribution org.opensearch.distribution.integ-test-zip:opensearch
+opensearch_modules lang-painless analysis-common ingest-common reindex-client parent-join-client mapper-extras-client

@@ -1,0 +1,2 @@
+# the zip has every module
+distribution org.opensearch.distribution.integ-test-zip:opensearch
