@@ -127,12 +127,28 @@ export async function startSite(options: SiteOptions = {}): Promise<Site> {
       hosts.map((host) => waitForSsh({ labDirectory: directory, namespace: state.namespace, images }, host)),
     );
     progress(`site ${name}: one can log in to all hosts after ${seconds()} s`);
-    await Promise.all((['source', 'target'] as const).map((side) => site.waitGreen(side, 300_000)));
+    await Promise.all((['source', 'target'] as const).map((side) => greenOrWhyNot(site, side)));
     progress(`site ${name} is up: ${versions.source} and ${versions.target} are green after ${seconds()} s`);
     return site;
   } catch (error) {
     if (process.env['SHARDLIFT_LAB_KEEP'] === undefined) await dismantle(directory);
     throw error;
+  }
+}
+
+/** What the hosts themselves say when a cluster does not come up: an Elasticsearch that ended answers nothing. */
+async function greenOrWhyNot(site: Site, side: Side): Promise<void> {
+  try {
+    await site.waitGreen(side, 300_000);
+  } catch (error) {
+    const look = 'systemctl is-active elasticsearch || journalctl -u elasticsearch --no-pager -n 30';
+    const says = await Promise.all(
+      site[side].hosts.map(async ({ name }) => {
+        const { stdout, stderr } = await site.exec(name, look);
+        return `${name}: ${(stdout + stderr).trim()}`;
+      }),
+    );
+    throw new Error([error instanceof Error ? error.message : String(error), ...says].join('\n'), { cause: error });
   }
 }
 
