@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { Context } from '@temporalio/activity';
 
 /** The running activity's context; nothing where code is called outside an activity, as unit tests do. */
@@ -16,7 +17,10 @@ export function heartbeat(details: unknown): void {
 
 /** Aborted when the activity is cancelled or the worker shuts down; goes into every long request. */
 export function cancellationSignal(): AbortSignal | undefined {
-  return current()?.cancellationSignal;
+  const signal = current()?.cancellationSignal;
+  // Many requests of one activity listen at once, and each stops when it has its answer: Node would warn of a leak at 11.
+  if (signal) setMaxListeners(0, signal);
+  return signal;
 }
 
 /** Waits between two polls; ends early with a CancelledFailure when the activity is cancelled. */

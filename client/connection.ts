@@ -148,16 +148,18 @@ export async function hasWorker(
 
 /** The worker of `up` bundles its workflows while the server already answers; on a busy machine that takes a while. */
 const embeddedWorkerPatienceMs = 60_000;
+/** A worker that has just begun to poll is known to the server a moment later. */
+const workerPatienceMs = 5_000;
 
 /** Whether a worker is there; waits for one that is just starting. */
 export async function waitForWorker(session: Session, temporal: Temporal): Promise<boolean> {
-  const patience = temporal.origin === 'embedded' ? embeddedWorkerPatienceMs : 0;
+  const patience = temporal.origin === 'embedded' ? embeddedWorkerPatienceMs : workerPatienceMs;
   const deadline = Date.now() + patience;
   for (let isFirst = true; ; isFirst = false) {
     // A server that does not say is asked anyway: the answer then comes, or not.
     if ((await hasWorker(temporal, Date.now())) !== false) return true;
     if (Date.now() >= deadline) return false;
-    if (isFirst) session.note('waiting for the worker of `shardlift up` …');
+    if (isFirst) session.note('waiting for a worker …');
     await sleep(500);
   }
 }

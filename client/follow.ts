@@ -17,9 +17,8 @@ export interface FollowOptions {
   timeoutMs?: number;
 }
 
-/** A screen is looked at; a file is read later. */
-const screenIntervalMs = 1_000;
-const linesIntervalMs = 2_000;
+/** One look is one query: often enough for a screen, and for a script that waits for the end. */
+const intervalMs = 1_000;
 
 /** Looks on until the run ends, and answers with the exit code that says how. */
 export async function follow(
@@ -54,7 +53,7 @@ export async function follow(
         session.note(`timed out: the run goes on; look at it again with \`shardlift watch ${shellWord(run)}\``);
         return exitCodes.timedOut;
       }
-      const pause = Math.min(session.isTerminal ? screenIntervalMs : linesIntervalMs, deadline - session.io.now());
+      const pause = Math.min(intervalMs, deadline - session.io.now());
       await sleep(Math.max(0, pause), undefined, { signal: stop.signal }).catch(() => undefined);
       if (stop.signal.aborted) return leave(session, run);
     }

@@ -9,6 +9,12 @@ export interface RunInput {
   runbook: MigrationRunbook;
 }
 
+/** What begins or ends what belongs to one execution of a run. */
+export interface OwnedInput extends RunInput {
+  /** `ownerOf` in ids.ts: marks the snapshots and restored indices of this execution. Those of an earlier one are not its own. */
+  owner: string;
+}
+
 export interface SideInput extends RunInput {
   step: string;
   side: Side;
@@ -36,7 +42,7 @@ export interface NodeInput extends SideInput {
   node: string;
 }
 
-export interface SnapshotInput extends RunInput {
+export interface SnapshotInput extends OwnedInput {
   step: string;
   repository: string;
   snapshot: string;
@@ -51,7 +57,7 @@ export interface SnapshotResult extends StepOutcome {
   files: number;
 }
 
-export interface RestoreInput extends RunInput {
+export interface RestoreInput extends OwnedInput {
   step: string;
   repository: string;
   snapshot: string;
@@ -60,6 +66,20 @@ export interface RestoreInput extends RunInput {
 
 export interface RestoreResult extends StepOutcome {
   bytes: number;
+}
+
+/** A repository as a cluster has it registered. */
+export interface RegisteredRepository {
+  type: string;
+  settings: Record<string, string>;
+}
+
+/** What the source holds of a run's selection now, which a run of days may find changed. */
+export interface SelectionNow {
+  /** Selected indices that the plan does not have. */
+  unplanned: string[];
+  /** Aliases of the planned indices, as actions for the target. */
+  aliases: AliasAction[];
 }
 
 export interface FinalizeInput extends RunInput {
@@ -75,6 +95,11 @@ export interface VerifyInput extends RunInput {
 /** Verification, first level: documents exact by count and by shard, mappings, settings, health. */
 export interface VerifyResult extends StepOutcome {
   differences: Difference[];
+  /**
+   * Of the indices that differ in documents, those that a new snapshot would make equal and lose nothing by: the source
+   * has them, all primaries started, and the target is ahead of it in no shard.
+   */
+  behind: string[];
   /** What a newer version had to change in settings and mappings: no difference, but said. */
   adapted: string[];
   indices: number;
@@ -83,8 +108,10 @@ export interface VerifyResult extends StepOutcome {
 
 /** What the cluster activities make; each names in its comment why it may run twice. */
 export interface ClusterActivities {
-  /** Checks and facts of both clusters; read-only. */
-  inspectClusters(input: RunInput): Promise<ClustersInspection>;
+  /** Checks and facts of both clusters; read-only. Without an owner, as `doctor` asks, every execution's marks count as ours. */
+  inspectClusters(input: RunInput & { owner?: string }): Promise<ClustersInspection>;
+  /** The selection read anew; read-only. */
+  readSelection(input: RunInput & { step: string; planned: string[] }): Promise<SelectionNow>;
   /** Checks that need both sides' facts, and the plan. Read-only. */
   planMigration(input: RunInput & { clusters: ClustersInspection; hosts: HostFacts[] }): Promise<PlanResult>;
 
@@ -101,11 +128,14 @@ export interface ClusterActivities {
     input: SideInput & { nodes: number; status: 'green' | 'yellow' },
   ): Promise<StepOutcome & { status: 'green' | 'yellow' }>;
 
-  /** Asked before registering, so that the history knows what was there. */
-  isRepositoryRegistered(input: SideInput & { repository: string }): Promise<boolean>;
+  /** Asked before registering, so that the history knows what was there; null where nothing was. */
+  readRepository(input: SideInput & { repository: string }): Promise<RegisteredRepository | null>;
+  /** One that was there before keeps its settings but for the limits that the runbook asks for; its undo puts those back. */
   registerRepository(
-    input: RunInput & { step: string; repository: RepositoryPlan; wasRegistered: boolean },
+    input: RunInput & { step: string; repository: RepositoryPlan; before: RegisteredRepository | null },
   ): Promise<StepOutcome>;
+  /** Puts back the settings that a repository had before this run. */
+  putRepositoryBack(input: SideInput & { repository: string; registered: RegisteredRepository }): Promise<StepOutcome>;
   verifyRepository(input: RunInput & { step: string; repository: RepositoryPlan }): Promise<StepOutcome>;
   unregisterRepository(input: SideInput & { repository: string }): Promise<StepOutcome>;
 
@@ -114,14 +144,14 @@ export interface ClusterActivities {
   removeWriteBlock(input: RunInput & { step: string; indices: string[] }): Promise<StepOutcome>;
 
   takeSnapshot(input: SnapshotInput): Promise<SnapshotResult>;
-  deleteSnapshot(input: RunInput & { step: string; repository: string; snapshot: string }): Promise<StepOutcome>;
+  deleteSnapshot(input: OwnedInput & { step: string; repository: string; snapshot: string }): Promise<StepOutcome>;
   restoreIndices(input: RestoreInput): Promise<RestoreResult>;
   /** Replicas, closed state and blocks as on the source; waits for allocation. */
   finalizeIndices(input: FinalizeInput): Promise<StepOutcome>;
   /** Takes this run's mark off the restored indices, at the finish. */
   unmarkIndices(input: RunInput & { step: string; indices: string[] }): Promise<StepOutcome>;
   /** Deletes indices on the target that this run restored, and no others. */
-  deleteRestoredIndices(input: RunInput & { step: string; indices: string[] }): Promise<StepOutcome>;
+  deleteRestoredIndices(input: OwnedInput & { step: string; indices: string[] }): Promise<StepOutcome>;
 
   verifyIndices(input: VerifyInput): Promise<VerifyResult>;
   applyAliases(input: RunInput & { step: string; actions: AliasAction[] }): Promise<StepOutcome>;

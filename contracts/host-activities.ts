@@ -1,5 +1,5 @@
 import type { MigrationRunbook } from './runbook';
-import type { Change, Check } from './status';
+import type { Change, Check, HostRecordKind } from './status';
 import type { HostChange, SharePlan } from './plan';
 
 /**
@@ -145,6 +145,8 @@ export interface HostActivities {
   removeCopiedSnapshot(input: HostInput & { location: string; snapshot: string }): Promise<StepOutcome>;
   /** Removes a directory that this run made for copies, and nothing else. */
   removeCopyDirectory(input: HostInput & { location: string }): Promise<StepOutcome>;
+  /** Changes of this run that the host's records still know, newest first: what an activity did that never answered. */
+  listHostRecords(input: HostInput): Promise<{ id: string; kind: HostRecordKind | 'pathRepo'; summary: string }[]>;
   /** Takes back one recorded change of this run on one host; ok when there is no record. */
   undoHostChange(input: HostInput & { id: string }): Promise<StepOutcome>;
   /** Takes back the elasticsearch.yml of this run; the restart is the caller's. */

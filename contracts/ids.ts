@@ -11,14 +11,28 @@ export function batchWorkflowId(run: string, number: number): string {
   return `${run}/${batchName(number)}`;
 }
 
+/**
+ * What marks snapshots, restored indices and copy jobs of one execution: the run's name and the end of its first
+ * execution's id, whose beginning is but the time. A run that is started again under its name does not take an earlier
+ * one's things for its own.
+ */
+export function ownerOf(run: string, firstExecutionRunId: string): string {
+  return `${run}-${firstExecutionRunId.slice(-8)}`;
+}
+
+/** Whether that owner is any execution of the run. */
+export function isOwnerOf(owner: string, run: string): boolean {
+  return owner.startsWith(`${run}-`) && /^[0-9a-f]{8}$/.test(owner.slice(run.length + 1));
+}
+
 /** `round` counts the snapshots taken of one batch: a partial one is retaken under the next name, never restored. */
-export function snapshotName(run: string, number: number, round: number): string {
-  return `${run}-${batchName(number)}-${round}`;
+export function snapshotName(owner: string, number: number, round: number): string {
+  return `${owner}-${batchName(number)}-${round}`;
 }
 
 /** Name of a detached job on a host, and of its systemd unit (with .service). */
-export function copyJobId(run: string, number: number, round: number): string {
-  return `shardlift-${run}-copy-${batchName(number)}-${round}`;
+export function copyJobId(owner: string, number: number, round: number): string {
+  return `shardlift-${owner}-copy-${batchName(number)}-${round}`;
 }
 
 /** Name under which the run registers its repository. */

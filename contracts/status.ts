@@ -73,6 +73,8 @@ export interface BatchStatus {
   /** Indices of the source that the run has write-blocked for it. */
   writeBlocked: string[];
   differences: Difference[];
+  /** What verification found and an operator accepted by a skip: later comparisons do not ask about exactly that again. */
+  accepted: Difference[];
   /** What it changed on the clusters and on the host that copies: evidence for the report. */
   changes: Change[];
 }
@@ -161,6 +163,13 @@ export type Undo =
   | { kind: 'host'; host: string; record: HostRecordKind; id: string; summary: string }
   | { kind: 'pathRepo'; side: 'source' | 'target'; host: string; id: string; summary: string }
   | { kind: 'repository'; side: 'source' | 'target'; repository: string; summary: string }
+  | {
+      kind: 'repositorySettings';
+      side: 'source' | 'target';
+      repository: string;
+      registered: { type: string; settings: Record<string, string> };
+      summary: string;
+    }
   | { kind: 'settings'; side: 'source' | 'target'; before: Record<string, string | null>; summary: string }
   | { kind: 'aliases'; actions: AliasAction[]; summary: string };
 

@@ -1,13 +1,13 @@
-import type { RunInput } from './cluster-activities';
+import type { OwnedInput } from './cluster-activities';
 import type { CopyPlan, IndexFacts, MigrationPlan } from './plan';
 import type { MigrationRunbook } from './runbook';
-import type { Change, RunStatus } from './status';
+import type { Change, Difference, RunStatus } from './status';
 
 /** What migrationWorkflow is started with. */
 export interface MigrationInput {
   runbook: MigrationRunbook;
   /** Set when a long run continues as new: only between two batches. */
-  carried?: { status: RunStatus; plan: MigrationPlan };
+  carried?: { status: RunStatus; plan: MigrationPlan; differences: Difference[] };
 }
 
 /** What planWorkflow is started with. */
@@ -16,7 +16,7 @@ export interface PlanInput {
 }
 
 /** What a batch's workflow is started with. */
-export interface MoveBatchInput extends RunInput {
+export interface MoveBatchInput extends OwnedInput {
   batch: { number: number; indices: IndexFacts[]; sizeBytes: number; documents: number };
   repositories: { source: string; target: string };
   copy?: CopyPlan;
@@ -25,6 +25,6 @@ export interface MoveBatchInput extends RunInput {
   snapshots: string[];
   writeBlocked: string[];
   changes: Change[];
-  /** The batch is moved once more, from a new snapshot; what was restored before is deleted first. */
+  /** The batch is moved once more, from a new snapshot; what was restored before is deleted once that is there. */
   again: boolean;
 }

@@ -12,6 +12,7 @@ const presets: Partial<Record<keyof All, ActivityOptions>> = {
   planMigration: survey,
   previewHostChanges: survey,
   verifyIndices: survey,
+  readSelection: survey,
   installPackage: install,
   waitForNode: follow,
   waitForHealth: follow,
@@ -19,8 +20,7 @@ const presets: Partial<Record<keyof All, ActivityOptions>> = {
   copySnapshotFiles: follow,
   restoreIndices: follow,
   finalizeIndices: follow,
-  // Unlinking a large snapshot's files keeps one request busy for minutes.
-  deleteSnapshot: { ...short, startToCloseTimeout: '11m' },
+  deleteSnapshot: follow,
   removeCopyDirectory: { ...short, startToCloseTimeout: '31m' },
   removeCopiedSnapshot: { ...short, startToCloseTimeout: '11m' },
   verifyRepository: { ...short, startToCloseTimeout: '3m' },

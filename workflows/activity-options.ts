@@ -28,11 +28,14 @@ const patient = {
 /** Reads, and changes made by one request or a few commands; 60 s is three requests that hang until their own limit. */
 export const short: ActivityOptions = { ...common, startToCloseTimeout: '60s', retry: patient };
 
-/** Many requests in one activity, as the preflight's: reports each check by a heartbeat, so a lost worker shows sooner. */
+/**
+ * Many requests in one activity, as the preflight's: a heartbeat after each, so a lost worker shows sooner. One request,
+ * such as the refresh of a large index, takes up to 2 min.
+ */
 export const survey: ActivityOptions = {
   ...common,
-  startToCloseTimeout: '15m',
-  heartbeatTimeout: '60s',
+  startToCloseTimeout: '60m',
+  heartbeatTimeout: '5m',
   retry: patient,
 };
 

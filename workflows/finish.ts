@@ -1,19 +1,23 @@
 import { CancelledFailure } from '@temporalio/workflow';
-import type { MigrationPlan } from '../contracts/plan';
-import type { Difference } from '../contracts/status';
+import type { VerifyResult } from '../contracts/cluster-activities';
 import { repositoryName } from '../contracts/ids';
-import { workflowFailure } from './failure-info';
+import type { BatchPlan, MigrationPlan } from '../contracts/plan';
+import type { BatchStatus, Difference } from '../contracts/status';
+import { allEnded } from './all-settled';
 import { moveBatch } from './move';
 import type { RunBoard } from './run-board';
 import type { StepContext } from './step-runner';
-import { removeCopies, undoChanges } from './undo';
+import { removeCopies, undoChanges, undoRecords } from './undo';
+import { isRetakeSafe, verificationFailed } from './verification';
 
 /** Indices verified by one activity: its answer and its requests stay small. */
 const indicesAtOnce = 200;
+/** Comparing is mostly waiting for both clusters, and light work for them. */
+const batchesAtOnce = 4;
 
 /**
- * Compares every index once more, all batches together. A retry compares again; batches that still differ are moved
- * again, from a new snapshot.
+ * Compares every index once more, all batches together, and looks for what the source has come to hold since the plan. A
+ * retry compares again; batches that still differ are moved again, from a new snapshot, where that can lose nothing.
  */
 export async function verifyAll(
   board: RunBoard,
@@ -21,63 +25,95 @@ export async function verifyAll(
   id: string,
   phase: 'verify' | 'cutover',
 ): Promise<void> {
-  await board.runner.run({ id, phase, title: 'compare source and target' }, async (step) => {
+  let seen: Difference[] = [];
+  const outcome = await board.runner.run({ id, phase, title: 'compare source and target' }, async (step) => {
     let found = await compare(board, plan, step);
-    if (found.differences.length > 0 && step.attempt > 1) {
-      for (const batch of plan.batches.filter(({ number }) => found.batches.has(number)))
-        await moveBatch(board, plan, batch, true);
+    if (step.previousFailure?.type === 'VerificationFailed' && found.toRetake.length > 0) {
+      for (const batch of found.toRetake) await moveBatch(board, plan, batch, true);
       found = await compare(board, plan, step);
     }
-    const { differences, adapted } = found;
-    const documents = plan.batches.reduce((sum, batch) => sum + batch.documents, 0);
-    if (differences.length === 0) {
-      const also = adapted.length > 0 ? `; a newer version had to change ${adapted.length} settings or mappings` : '';
-      return {
-        changed: false,
-        summary: `all indices are equal, ${documents} documents at the time of the plan${also}`,
-        changes: [],
-      };
-    }
-    throw workflowFailure({
-      type: 'VerificationFailed',
-      message: `source and target differ in ${differences.length} ${differences.length === 1 ? 'place' : 'places'}`,
-      where: [...new Set(differences.map((each) => each.where))].slice(0, 5).join(', '),
-      why: differences
-        .slice(0, 20)
-        .map((each) => `${each.where}: ${each.what}`)
-        .join('\n'),
-      remedy:
-        'if the source was written to after its snapshots: stop the writers, then retry, which moves the batches that differ once more; skip accepts the differences, and they stand in the report',
-    });
+    seen = found.differences;
+    if (seen.length > 0) throw verificationFailed({ differences: seen, isRetakeSafe: found.toRetake.length > 0 });
+    const { adapted } = found;
+    const also = adapted.length > 0 ? `; a newer version had to change ${adapted.length} settings or mappings` : '';
+    const accepted = [...board.accepted, ...board.batches.flatMap((batch) => batch.accepted)].length;
+    const but = accepted > 0 ? `, but for ${accepted} differences that were accepted` : '';
+    return {
+      changed: false,
+      summary: `all indices are equal${but}, ${found.documents} documents on the target${also}`,
+      changes: [],
+    };
   });
+  if (!outcome) board.accepted.push(...seen);
 }
 
+/** What an operator has accepted already, with a reason, is not asked about again: exactly that, and nothing else. */
 async function compare(board: RunBoard, plan: MigrationPlan, step: StepContext) {
+  const input = { run: board.run, runbook: board.runbook, step: step.id };
+  const verify = async ({ indices }: BatchPlan) => {
+    const results: VerifyResult[] = [];
+    for (let from = 0; from < indices.length; from += indicesAtOnce)
+      results.push(
+        await step.activities.verifyIndices({ ...input, indices: indices.slice(from, from + indicesAtOnce) }),
+      );
+    return results;
+  };
   const differences: Difference[] = [];
   const adapted: string[] = [];
-  const batches = new Set<number>();
-  const accepted = new Set(board.batches.filter((batch) => batch.differences.length > 0).map((batch) => batch.number));
-  for (const batch of plan.batches) {
-    // What an operator has accepted already, with a reason, is not asked about again.
-    if (accepted.has(batch.number)) continue;
-    for (let from = 0; from < batch.indices.length; from += indicesAtOnce) {
-      const result = await step.activities.verifyIndices({
-        run: board.run,
-        runbook: board.runbook,
-        step: step.id,
-        indices: batch.indices.slice(from, from + indicesAtOnce),
-      });
-      if (result.differences.length > 0) batches.add(batch.number);
-      differences.push(...result.differences);
-      adapted.push(...result.adapted);
+  const toRetake: BatchPlan[] = [];
+  let documents = 0;
+  // Of a batch whose snapshot was skipped nothing is on the target: that stands in the report as a difference.
+  const moved = plan.batches.filter(({ number }) => !isSkippedBefore(board.batches[number - 1], /\/snapshot$/));
+  for (let from = 0; from < moved.length; from += batchesAtOnce) {
+    const compared = await allEnded(
+      moved.slice(from, from + batchesAtOnce).map(async (batch) => ({ batch, results: await verify(batch) })),
+    );
+    for (const { batch, results } of compared) {
+      const accepted = [...board.accepted, ...(board.batches[batch.number - 1]?.accepted ?? [])];
+      const fresh = results.flatMap((result) => result.differences).filter((each) => !accepted.some(isSameAs(each)));
+      differences.push(...fresh);
+      adapted.push(...results.flatMap((result) => result.adapted));
+      documents += results.reduce((sum, result) => sum + result.documents, 0);
+      if (fresh.length > 0 && results.every(isRetakeSafe)) toRetake.push(batch);
     }
   }
-  return { differences, adapted, batches };
+  const planned = plan.batches.flatMap((batch) => batch.indices.map(({ name }) => name));
+  const { unplanned, aliases } = await step.activities.readSelection({ ...input, planned });
+  board.aliases = aliases;
+  const late = unplanned.map((name) => ({
+    where: `index ${name}`,
+    what: 'came to the source after the plan and has not been moved: move it by a run of its own, with select.include',
+  }));
+  differences.push(...late.filter((each) => !board.accepted.some(isSameAs(each))));
+  return { differences, adapted, documents, toRetake };
+}
+
+function isSameAs(a: Difference): (b: Difference) => boolean {
+  return (b) => a.where === b.where && a.what === b.what;
+}
+
+/** Skipped, and not made up for by a later attempt that was verified. */
+function isSkippedBefore(batch: BatchStatus | undefined, stages: RegExp): boolean {
+  const steps = batch?.steps ?? [];
+  const isVerified = steps.some((step) => step.id.endsWith('/verify') && step.state === 'done');
+  return !isVerified && steps.some((step) => step.state === 'skipped' && stages.test(step.id));
 }
 
 /** The aliases in one request; then the run says what the applications must point at. */
 export async function cutOver(board: RunBoard, plan: MigrationPlan): Promise<void> {
-  const actions = plan.aliases.filter(({ add }) => add && !unmoved(board, plan).has(add.index));
+  // An abort that came in this very moment was accepted as one before the cutover.
+  if (board.abort) throw new CancelledFailure('aborted');
+  board.isCutOver = true;
+  const moved = movedIndices(board, plan);
+  const aliases = board.aliases ?? plan.aliases;
+  const actions = aliases.filter(({ add }) => add && moved.has(add.index));
+  for (const { add } of aliases) {
+    if (add && !moved.has(add.index))
+      board.runner.differences.push({
+        where: `alias ${add.alias}`,
+        what: `not put on ${add.index}, which was not moved`,
+      });
+  }
   if (board.runbook.cutover.aliases && actions.length > 0) {
     await board.runner.run({ id: 'cutover/aliases', phase: 'cutover', title: 'aliases on the target' }, async (step) =>
       step.record(
@@ -94,20 +130,17 @@ export async function cutOver(board: RunBoard, plan: MigrationPlan): Promise<voi
   board.cutover = `point the applications at ${board.runbook.target.urls.join(', ')} (cluster ${plan.target.name})${clients ? `: ${clients}` : ''}`;
 }
 
-/** Indices of batches whose move an operator skipped: one alias on a missing index would have the whole request refused. */
-function unmoved(board: RunBoard, plan: MigrationPlan): Set<string> {
-  const skipped = board.batches.filter((batch) =>
-    batch.steps.some((step) => step.state === 'skipped' && /\/(snapshot|copy|restore)$/.test(step.id)),
+/** Without those whose move an operator skipped: one alias on a missing index would have the whole request refused. */
+function movedIndices(board: RunBoard, plan: MigrationPlan): Set<string> {
+  const moved = plan.batches.filter(
+    ({ number }) => !isSkippedBefore(board.batches[number - 1], /\/(snapshot|copy|restore)$/),
   );
-  const numbers = new Set(skipped.map((batch) => batch.number));
-  return new Set(
-    plan.batches.filter(({ number }) => numbers.has(number)).flatMap(({ indices }) => indices.map(({ name }) => name)),
-  );
+  return new Set(moved.flatMap(({ indices }) => indices.map(({ name }) => name)));
 }
 
 /** What the runbook wants gone goes; what it wants kept stays, without limits and marks of this run. */
 export async function finish(board: RunBoard, plan: MigrationPlan): Promise<void> {
-  const { runner, run, runbook } = board;
+  const { runner, run, runbook, owner } = board;
   const repository = repositoryName(runbook, 'source');
   const indices = plan.batches.flatMap((batch) => batch.indices.map((index) => index.name));
   await runner.run({ id: 'finish/marks', phase: 'finish', title: "the run's marks off the indices" }, (step) =>
@@ -127,11 +160,12 @@ export async function finish(board: RunBoard, plan: MigrationPlan): Promise<void
             snapshot,
           });
         }
-        await step.activities.deleteSnapshot({ run, runbook, step: step.id, repository, snapshot });
+        await step.activities.deleteSnapshot({ run, runbook, owner, step: step.id, repository, snapshot });
       }
       return { changed: true, summary: `deleted ${snapshots.length} snapshots`, changes: [] };
     });
   }
+  await undoChanges(board, 'finish', (undo) => undo.kind === 'repositorySettings');
   if (runbook.cleanup.hosts === 'restore') {
     if (runbook.cleanup.snapshots !== 'keep') await removeCopies(board, plan, 'finish');
     await undoChanges(
@@ -139,17 +173,20 @@ export async function finish(board: RunBoard, plan: MigrationPlan): Promise<void
       'finish',
       (undo) => undo.kind === 'host' || undo.kind === 'pathRepo' || undo.kind === 'repository',
     );
+    await undoRecords(board, plan, 'finish');
   } else {
     await resetRepositoryLimits(board, plan);
   }
-  if (board.abort) throw new CancelledFailure('aborted');
 }
 
 /** A repository that stays is left without the limits that this run had set. */
 async function resetRepositoryLimits(board: RunBoard, plan: MigrationPlan): Promise<void> {
   const { runner, run, runbook } = board;
   const { maxRestoreBytesPerSec, maxSnapshotBytesPerSec, ...others } = runbook.snapshot;
-  const ours = plan.repositories.filter((repository) => repository.register);
+  const registered = runner.changes.flatMap(({ undo }) => (undo?.kind === 'repository' ? [undo] : []));
+  const ours = plan.repositories.filter(({ side, name }) =>
+    registered.some((undo) => undo.side === side && undo.repository === name),
+  );
   if ((!maxRestoreBytesPerSec && !maxSnapshotBytesPerSec) || ours.length === 0) return;
   await runner.run(
     { id: 'finish/limits', phase: 'finish', title: 'limits of the repositories as they were' },
@@ -161,7 +198,7 @@ async function resetRepositoryLimits(board: RunBoard, plan: MigrationPlan): Prom
           runbook: unlimited,
           step: step.id,
           repository: each,
-          wasRegistered: true,
+          before: null,
         });
       }
       return { changed: true, summary: 'set back to the default limits', changes: [] };

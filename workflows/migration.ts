@@ -1,4 +1,13 @@
-import { allHandlersFinished, CancellationScope, condition, continueAsNew, isCancellation } from '@temporalio/workflow';
+import {
+  allHandlersFinished,
+  CancellationScope,
+  CancelledFailure,
+  condition,
+  continueAsNew,
+  isCancellation,
+  workflowInfo,
+} from '@temporalio/workflow';
+import { ownerOf } from '../contracts/ids';
 import type { HostFacts } from '../contracts/host-activities';
 import type { MigrationPlan } from '../contracts/plan';
 import type { RunStatus } from '../contracts/status';
@@ -15,7 +24,8 @@ import { undoRun } from './undo';
  */
 export async function migrationWorkflow({ runbook, carried }: MigrationInput): Promise<RunStatus> {
   const work = new CancellationScope();
-  const board = new RunBoard(runbook.name, runbook, () => work.cancel(), carried);
+  const owner = ownerOf(runbook.name, workflowInfo().firstExecutionRunId);
+  const board = new RunBoard(runbook.name, owner, runbook, () => work.cancel(), carried);
   board.listen();
   try {
     const isWhole = await work.run(() => carryOut(board));
@@ -67,7 +77,7 @@ async function preflight(board: RunBoard): Promise<{ plan: MigrationPlan; facts:
     { id: 'preflight/checks', phase: 'preflight', title: 'checks and plan', isSkippable: false },
     async ({ activities }) => {
       const [clusters, hosts] = await Promise.all([
-        activities.inspectClusters({ run, runbook }),
+        activities.inspectClusters({ run, runbook, owner: board.owner }),
         activities.inspectHosts({ run, runbook }),
       ]);
       const planned = await activities.planMigration({ run, runbook, clusters, hosts: hosts.facts });
@@ -109,9 +119,11 @@ function finishAsks(board: RunBoard): string {
 
 async function continueWithNextBatches(board: RunBoard): Promise<never> {
   await condition(allHandlersFinished);
+  // One that came in this very moment must not be forgotten by the next execution.
+  if (board.abort) throw new CancelledFailure('aborted');
   if (!board.plan) throw noPlan('no plan to carry on with');
   return continueAsNew<(input: MigrationInput) => Promise<RunStatus>>({
     runbook: board.runbook,
-    carried: { status: board.status(), plan: board.plan },
+    carried: { status: board.status(), plan: board.plan, differences: board.runner.differences },
   });
 }

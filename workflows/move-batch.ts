@@ -7,10 +7,11 @@ import {
 } from '@temporalio/workflow';
 import type { MoveBatchInput } from '../contracts/workflow-inputs';
 import { batchName, copyJobId, snapshotName } from '../contracts/ids';
-import type { BatchStage, BatchStatus } from '../contracts/status';
+import type { BatchStage, BatchStatus, Difference } from '../contracts/status';
 import { batchChangedSignal, decideSignal } from './messages';
 import { StepRunner, type StepContext } from './step-runner';
 import { workflowFailure } from './failure-info';
+import { isRetakeSafe, verificationFailed } from './verification';
 
 /** A PARTIAL snapshot is deleted and taken again; a third one in a row means that a person has to look. */
 const snapshotRounds = 3;
@@ -45,6 +46,8 @@ class Batch {
   private readonly indices: string[];
   /** Its snapshot cannot be restored: kept until a new one has taken its place, over any number of retries. */
   private isSnapshotLost = false;
+  /** What the last comparison found. */
+  private seen: Difference[] = [];
   /** A retry follows the snapshot that was begun; only one that was deleted makes room for the next name. */
   private needsNewSnapshot = true;
 
@@ -64,31 +67,38 @@ class Batch {
       snapshots: [...input.snapshots],
       writeBlocked: [...input.writeBlocked],
       differences: this.runner.differences,
+      accepted: [],
       changes: this.runner.changes,
     };
   }
 
   async move(): Promise<void> {
     const { runbook, copy } = this.input;
-    if (this.input.again)
-      await this.step('cleanup', 'remove what was restored before', (step) => this.removeRestored(step));
     if (runbook.freeze === 'beforeSnapshot')
       await this.step('freeze', 'write block on the source', (step) => this.freeze(step));
     const taken = await this.step('snapshot', 'snapshot', (step) => this.snapshot(step));
-    if (!taken) return this.end();
+    if (!taken) {
+      if (this.status.writeBlocked.length > 0)
+        await this.step('freeze', 'write block off again, as nothing of it moves', (step) => this.unfreeze(step));
+      return this.end();
+    }
     if (copy) await this.step('copy', 'copy the snapshot files', (step) => this.copy(step));
+    if (this.input.again)
+      await this.step('cleanup', 'remove what was restored before', (step) => this.removeRestored(step));
     await this.step('restore', 'restore', (step) => this.restore(step));
     await this.step('finalize', 'replicas and allocation', (step) =>
       step.activities.finalizeIndices({ ...this.base(step), indices: this.input.batch.indices }),
     );
-    await this.step('verify', 'verify', (step) => this.verify(step));
+    const verified = await this.step('verify', 'verify', (step) => this.verify(step));
+    if (!verified) this.status.accepted.push(...this.seen);
     if (runbook.cleanup.snapshots === 'afterBatch')
       await this.step('cleanup', 'delete the snapshot', (step) => this.deleteSnapshots(step));
     this.end();
   }
 
   private base(step: StepContext) {
-    return { run: this.input.run, runbook: this.input.runbook, step: step.id };
+    const { run, runbook, owner } = this.input;
+    return { run, runbook, owner, step: step.id };
   }
 
   private step<T extends { changed?: boolean; summary?: string }>(
@@ -112,11 +122,17 @@ class Batch {
     return step.activities.setWriteBlock({ ...this.base(step), indices: unblocked });
   }
 
+  private async unfreeze(step: StepContext) {
+    const outcome = await step.activities.removeWriteBlock({ ...this.base(step), indices: this.status.writeBlocked });
+    this.status.writeBlocked = [];
+    return outcome;
+  }
+
   private async snapshot(step: StepContext) {
-    const { run, batch, repositories } = this.input;
+    const { owner, batch, repositories } = this.input;
     for (let tries = 1; ; tries += 1) {
       if (this.needsNewSnapshot)
-        this.status.snapshots.push(snapshotName(run, batch.number, this.status.snapshots.length + 1));
+        this.status.snapshots.push(snapshotName(owner, batch.number, this.status.snapshots.length + 1));
       this.needsNewSnapshot = false;
       const snapshot = this.snapshotName();
       this.tell();
@@ -141,11 +157,11 @@ class Batch {
   }
 
   private snapshotName(): string {
-    return this.status.snapshots.at(-1) ?? snapshotName(this.input.run, this.input.batch.number, 1);
+    return this.status.snapshots.at(-1) ?? snapshotName(this.input.owner, this.input.batch.number, 1);
   }
 
   private async copy(step: StepContext) {
-    const { copy, run, batch } = this.input;
+    const { copy, owner, batch } = this.input;
     if (!copy) throw new Error('a copy step without a copy plan');
     if (step.previousFailure?.type === 'SnapshotMissing') {
       this.needsNewSnapshot = true;
@@ -155,7 +171,7 @@ class Batch {
       ...this.base(step),
       host: copy.host,
       // One job for each snapshot and attempt of an operator: a failed job is not found again as "ended".
-      job: copyJobId(run, batch.number, this.status.snapshots.length * 100 + step.attempt),
+      job: copyJobId(owner, batch.number, this.status.snapshots.length * 100 + step.attempt),
       from: copy.from,
       to: copy.to,
       snapshot: this.snapshotName(),
@@ -167,9 +183,9 @@ class Batch {
 
   private async restore(step: StepContext) {
     // Restoring damaged files again fails again: the snapshot is taken, and copied, anew.
-    if (step.previousFailure?.type === 'BlobCorrupted' || step.previousFailure?.type === 'SnapshotMissing')
-      this.isSnapshotLost = true;
-    if (this.isSnapshotLost) await this.takeAgain(step);
+    const { type } = step.previousFailure ?? {};
+    if (type === 'BlobCorrupted' || type === 'SnapshotMissing') this.isSnapshotLost = true;
+    if (this.isSnapshotLost) await this.takeAgain(step, { isDamaged: true });
     return step.activities.restoreIndices({
       ...this.base(step),
       repository: this.input.repositories.target,
@@ -178,55 +194,53 @@ class Batch {
     });
   }
 
-  /** Deleted first: a new snapshot would take over the old one's files, damaged ones too. */
-  private async takeAgain(step: StepContext): Promise<void> {
-    await this.removeRestored(step);
-    await this.deleteSnapshots(step);
+  /**
+   * A new snapshot, and what was restored from the old one makes room for it. Only of a source that has it all, since what
+   * is deleted here may be the only copy; and the new snapshot is there before anything goes, unless the old one's files
+   * are damaged: a new one would take them over.
+   */
+  private async takeAgain(step: StepContext, { isDamaged }: { isDamaged: boolean }): Promise<void> {
+    const compared = await this.compare(step);
+    if (!compared.isRetakeSafe) throw verificationFailed(compared);
+    const old = [...this.status.snapshots];
+    if (isDamaged) await this.deleteSnapshots(step, old);
     this.needsNewSnapshot = true;
     await this.snapshot(step);
+    await this.removeRestored(step);
+    if (!isDamaged) await this.deleteSnapshots(step, old);
     if (this.input.copy) await this.copy(step);
     this.isSnapshotLost = false;
   }
 
+  private async compare(step: StepContext) {
+    const found = await step.activities.verifyIndices({ ...this.base(step), indices: this.input.batch.indices });
+    this.seen = found.differences;
+    return { ...found, isRetakeSafe: isRetakeSafe(found) };
+  }
+
   private async verify(step: StepContext) {
-    const { indices } = this.input.batch;
-    const first = await step.activities.verifyIndices({ ...this.base(step), indices });
+    const first = await this.compare(step);
     if (first.differences.length === 0) return first;
-    if (step.attempt > 1) {
-      // A retry compares again; if they still differ, the source has moved on: the batch is taken once more.
-      await this.takeAgain(step);
-      await this.restore({ ...step, previousFailure: undefined });
-      await step.activities.finalizeIndices({ ...this.base(step), indices });
-      const second = await step.activities.verifyIndices({ ...this.base(step), indices });
-      if (second.differences.length === 0) return second;
-      first.differences = second.differences;
-    }
-    throw workflowFailure({
-      type: 'VerificationFailed',
-      message: `source and target differ in ${first.differences.length} ${first.differences.length === 1 ? 'place' : 'places'}`,
-      where: first.differences
-        .slice(0, 5)
-        .map((each) => each.where)
-        .join(', '),
-      why: first.differences
-        .slice(0, 10)
-        .map((each) => `${each.where}: ${each.what}`)
-        .join('\n'),
-      remedy:
-        'if the source was written to after its snapshot: stop the writers, then retry, which takes this batch once more; skip accepts the differences and they stand in the report',
-    });
+    // Only after a comparison that an operator has seen: the batch is then taken once more, if that can lose nothing.
+    if (step.previousFailure?.type !== 'VerificationFailed' || !first.isRetakeSafe) throw verificationFailed(first);
+    await this.takeAgain(step, { isDamaged: false });
+    await this.restore({ ...step, previousFailure: undefined });
+    await step.activities.finalizeIndices({ ...this.base(step), indices: this.input.batch.indices });
+    const second = await this.compare(step);
+    if (second.differences.length > 0) throw verificationFailed(second);
+    return second;
   }
 
   private async removeRestored(step: StepContext) {
     return step.activities.deleteRestoredIndices({ ...this.base(step), indices: this.indices });
   }
 
-  private async deleteSnapshots(step: StepContext) {
+  private async deleteSnapshots(step: StepContext, snapshots = this.status.snapshots) {
     const { copy, repositories } = this.input;
     let outcome = { changed: false, summary: 'no snapshot is left', changes: [] as never[] } as Awaited<
       ReturnType<typeof step.activities.deleteSnapshot>
     >;
-    for (const snapshot of this.status.snapshots) {
+    for (const snapshot of snapshots) {
       if (copy)
         await step.activities.removeCopiedSnapshot({
           ...this.base(step),

@@ -1,4 +1,4 @@
-import { CancellationScope, condition, executeChild, workflowInfo } from '@temporalio/workflow';
+import { CancellationScope, condition, executeChild, isCancellation, workflowInfo } from '@temporalio/workflow';
 import { batchName, batchWorkflowId } from '../contracts/ids';
 import { workflowTypes } from '../contracts/messages';
 import type { BatchPlan, MigrationPlan } from '../contracts/plan';
@@ -22,14 +22,17 @@ export async function moveBatches(board: RunBoard, plan: MigrationPlan): Promise
   const waiting = plan.batches.filter((batch) => board.batches[batch.number - 1]?.state === 'waiting');
   const failures: Error[] = [];
   let underWay = 0;
+  const { inFlight } = board.runbook.batches;
   const isLong = () => workflowInfo().continueAsNewSuggested;
   const next = () => waiting[0];
   const canAdmit = () => {
     const batch = next();
     if (!batch || isLong() || board.runner.isPaused || failures.length > 0) return false;
-    if (underWay >= board.runbook.batches.inFlight) return false;
+    // A stuck batch makes room for another one; as many stuck ones as may be under way are no accident any more.
+    const stuck = board.batches.filter(({ state }) => state === 'stuck').length;
+    if (stuck >= inFlight || underWay - stuck >= inFlight) return false;
     const snapshotting = board.batches.filter(isBeforeCopy).length;
-    const atOnce = plan.concurrentSnapshots && batch.sizeBytes < smallBatchBytes ? board.runbook.batches.inFlight : 1;
+    const atOnce = plan.concurrentSnapshots && batch.sizeBytes < smallBatchBytes ? inFlight : 1;
     return snapshotting < atOnce;
   };
   const isOver = () => underWay === 0 && (waiting.length === 0 || isLong() || failures.length > 0);
@@ -64,6 +67,7 @@ export async function moveBatch(board: RunBoard, plan: MigrationPlan, batch: Bat
   const input: MoveBatchInput = {
     run: board.run,
     runbook: board.runbook,
+    owner: board.owner,
     batch,
     repositories: { source: repositoryName(board.runbook, 'source'), target: repositoryName(board.runbook, 'target') },
     ...(plan.copy ? { copy: plan.copy } : {}),
@@ -73,12 +77,34 @@ export async function moveBatch(board: RunBoard, plan: MigrationPlan, batch: Bat
     changes: known.changes,
     again,
   };
-  const status = await executeChild<(input: MoveBatchInput) => Promise<BatchStatus>>(workflowTypes.moveBatch, {
-    workflowId: batchWorkflowId(board.run, batch.number),
-    args: [input],
-    staticSummary: `${batchName(batch.number)}: ${batch.indices.length} indices`,
-  });
-  board.batches[batch.number - 1] = status;
+  const name = batchName(batch.number);
+  const carryOut = () =>
+    executeChild<(input: MoveBatchInput) => Promise<BatchStatus>>(workflowTypes.moveBatch, {
+      workflowId: batchWorkflowId(board.run, batch.number),
+      args: [input],
+      staticSummary: `${name}: ${batch.indices.length} indices`,
+    });
+  let failure: unknown;
+  try {
+    board.batches[batch.number - 1] = await carryOut();
+    return;
+  } catch (error) {
+    if (isCancellation(error)) throw error;
+    failure = error;
+  }
+  // A batch never fails by itself: somebody terminated it, or one of that name still runs. Stuck like any other step.
+  (board.batches[batch.number - 1] ?? known).state = 'stuck';
+  const moved = await board.runner.run(
+    { id: `move/${name}`, phase: 'move', title: `move ${name} again, as its workflow was ended from outside` },
+    async ({ attempt }) => {
+      if (attempt === 1) throw failure;
+      const last = board.batches[batch.number - 1] ?? known;
+      Object.assign(input, { snapshots: last.snapshots, writeBlocked: last.writeBlocked, changes: last.changes });
+      return { changed: true, status: await carryOut() };
+    },
+  );
+  if (moved) board.batches[batch.number - 1] = moved.status;
+  else board.batches[batch.number - 1]!.state = 'done with differences';
 }
 
 function waitingBatch(batch: BatchPlan): BatchStatus {
@@ -92,6 +118,7 @@ function waitingBatch(batch: BatchPlan): BatchStatus {
     snapshots: [],
     writeBlocked: [],
     differences: [],
+    accepted: [],
     changes: [],
   };
 }

@@ -1,7 +1,10 @@
 import type { HostFacts } from '../contracts/host-activities';
+import type { RegisteredRepository } from '../contracts/cluster-activities';
 import type { MigrationPlan, RepositoryPlan, SharePlan } from '../contracts/plan';
 import type { Side } from '../contracts/runbook';
+import type { Change } from '../contracts/status';
 import { allEnded } from './all-settled';
+import { intendSettings } from './cluster-settings';
 import { workflowFailure } from './failure-info';
 import { rollNodes } from './rolling-restart';
 import type { RunBoard } from './run-board';
@@ -101,7 +104,8 @@ async function offerPaths(board: RunBoard, plan: MigrationPlan, side: Side): Pro
       ),
     ),
   );
-  await rollNodes({ runner: board.runner, run: board.run, runbook: board.runbook, side, paths }, plan[side].nodes);
+  const { runner, run, runbook } = board;
+  await rollNodes({ runner, run, runbook, side, paths, phase: 'prepare' }, plan[side].nodes);
 }
 
 /** The mounts that hold this side's repositories. */
@@ -114,21 +118,46 @@ export function pathsOf(plan: MigrationPlan, side: Side): string[] {
 
 async function register(board: RunBoard, repository: RepositoryPlan): Promise<void> {
   const { side, name } = repository;
-  let wasRegistered: boolean | undefined;
+  let before: RegisteredRepository | null | undefined;
   await board.runner.run(
     { id: `prepare/${side}/repository`, phase: 'prepare', title: `repository ${name} on the ${side}` },
     async (context) => {
       const input = { run: board.run, runbook: board.runbook, step: context.id };
-      wasRegistered ??= await context.activities.isRepositoryRegistered({ ...input, side, repository: name });
-      const registered = context.record(
-        await context.activities.registerRepository({ ...input, repository, wasRegistered }),
-      );
+      if (before === undefined) before = await context.activities.readRepository({ ...input, side, repository: name });
+      if (repository.register) context.intend(registration(repository, before));
+      const registered = await context.activities.registerRepository({ ...input, repository, before });
       // An empty directory has nothing that a read-only repository could be verified by; the first restore shows it.
       if (repository.readonly) return registered;
       const verified = await context.activities.verifyRepository({ ...input, repository });
       return { ...registered, summary: `${registered.summary}; ${verified.summary}` };
     },
   );
+}
+
+function registration(
+  { side, name }: RepositoryPlan,
+  before: RegisteredRepository | null,
+): Omit<Change, 'step' | 'at'> {
+  return {
+    where: `${side} cluster`,
+    what: `repository ${name}`,
+    before: before ? JSON.stringify(before.settings) : 'not registered',
+    after: 'registered',
+    undo: before
+      ? {
+          kind: 'repositorySettings',
+          side,
+          repository: name,
+          registered: before,
+          summary: `settings of ${name} on the ${side} as they were`,
+        }
+      : {
+          kind: 'repository',
+          side,
+          repository: name,
+          summary: `unregister ${name} on the ${side}; its files stay`,
+        },
+  };
 }
 
 const recoverySetting = 'indices.recovery.max_bytes_per_sec';
@@ -140,11 +169,11 @@ async function raiseLimits(board: RunBoard): Promise<void> {
   await board.runner.run(
     { id: 'prepare/target/limits', phase: 'prepare', title: `${recoverySetting} to ${limit} on the target` },
     async (context) => {
-      const input = { run: board.run, runbook: board.runbook, step: context.id, side: 'target' as const };
-      before ??= await context.activities.readClusterSettings({ ...input, keys: [recoverySetting] });
-      return context.record(
-        await context.activities.putClusterSettings({ ...input, before, values: { [recoverySetting]: limit } }),
-      );
+      const input = { run: board.run, runbook: board.runbook, side: 'target' as const };
+      before ??= await context.activities.readClusterSettings({ ...input, step: context.id, keys: [recoverySetting] });
+      const raised = { ...input, before, values: { [recoverySetting]: limit } };
+      intendSettings(context, raised);
+      return context.activities.putClusterSettings({ ...raised, step: context.id });
     },
   );
 }

@@ -1,17 +1,23 @@
+import { CancellationScope, isCancellation, sleep } from '@temporalio/workflow';
 import { nodeOfHost } from '../contracts/nodes';
 import type { MigrationRunbook, RunbookHost, Side } from '../contracts/runbook';
 import type { NodeFacts } from '../contracts/plan';
 import type { StepOutcome } from '../contracts/host-activities';
+import type { Change, Phase } from '../contracts/status';
+import { intendSettings } from './cluster-settings';
 import { workflowFailure } from './failure-info';
 import type { StepContext, StepRunner } from './step-runner';
 
 const allocationSetting = 'cluster.routing.allocation.enable';
+/** While a node restarts its shards are not to be copied elsewhere; new primaries are still given a place. */
+const held = { [allocationSetting]: 'primaries' };
 
 interface Restart {
   runner: StepRunner;
   run: string;
   runbook: MigrationRunbook;
   side: Side;
+  phase: Phase;
   /** What path.repo must hold afterwards. */
   paths: string[];
 }
@@ -32,30 +38,27 @@ export async function rollNodes(restart: Restart, nodes: NodeFacts[]): Promise<v
       { id: `prepare/${side}/restart/${host.name}`, phase: 'prepare', title: `restart Elasticsearch on ${host.name}` },
       (step) => restartNode(step, restart, host, memory),
     );
-    if (memory.hold) await allowAllocation(restart, host, memory);
+    await allowAllocation(restart, `prepare/${side}/allocation/${host.name}`, memory);
   }
 }
 
-/** A restart that an operator skipped must not leave the cluster without allocation. */
-async function allowAllocation(
-  { runner, run, runbook, side }: Restart,
-  host: RunbookHost,
+/** A restart that an operator skipped must not leave the cluster without allocation. Does nothing where it is allowed. */
+export async function allowAllocation(
+  { runner, run, runbook, side, phase }: Omit<Restart, 'paths'>,
+  id: string,
   memory: RestartMemory,
 ): Promise<void> {
-  await runner.run(
-    { id: `prepare/${side}/allocation/${host.name}`, phase: 'prepare', title: `allow allocation on the ${side} again` },
-    async ({ id, activities }) => {
-      const values = { [allocationSetting]: memory.allocation ?? null };
-      const before = { [allocationSetting]: 'primaries' };
-      const outcome = await activities.putClusterSettings({ run, runbook, side, step: id, before, values });
-      settleHold(memory);
-      return { ...outcome, changes: [] };
-    },
-  );
+  if (!memory.hold) return;
+  await runner.run({ id, phase, title: `allow allocation on the ${side} again` }, async ({ activities }) => {
+    const values = { [allocationSetting]: memory.allocation ?? null };
+    const outcome = await activities.putClusterSettings({ run, runbook, side, step: id, before: held, values });
+    settleHold(memory);
+    return outcome;
+  });
 }
 
 function settleHold(memory: RestartMemory): void {
-  for (const change of memory.hold?.changes ?? []) delete change.undo;
+  delete memory.hold?.undo;
   delete memory.hold;
 }
 
@@ -67,7 +70,7 @@ export interface RestartMemory {
   /** What the cluster was before: a yellow one need not become greener than it was. */
   status?: 'green' | 'yellow';
   /** Allocation is held back until this is settled. */
-  hold?: StepOutcome;
+  hold?: Change;
 }
 
 /**
@@ -76,7 +79,7 @@ export interface RestartMemory {
  */
 export async function restartNode(
   step: StepContext,
-  { run, runbook, side, paths }: Omit<Restart, 'runner'>,
+  { run, runbook, side, paths }: Omit<Restart, 'runner' | 'phase'>,
   host: RunbookHost,
   memory: RestartMemory,
 ): Promise<StepOutcome> {
@@ -100,19 +103,79 @@ export async function restartNode(
   memory.allocation ??=
     (await activities.readClusterSettings({ ...input, keys: [allocationSetting] }))[allocationSetting] ?? null;
   const before = { [allocationSetting]: memory.allocation };
-  const held = { [allocationSetting]: 'primaries' };
-  // Recorded, so that an abort in the middle allows allocation again.
-  memory.hold ??= step.record(await activities.putClusterSettings({ ...input, before, values: held }));
+  // Undone by an abort in the middle; on an operator's retry it is asked for again, as it may never have been set.
+  const hold = { run, runbook, side, before, values: held };
+  memory.hold = intendSettings(step, hold);
+  await activities.putClusterSettings({ ...hold, step: step.id });
   await activities.flushIndices(input);
   const restarted = step.record(await activities.restartNodeService({ run, runbook, step: step.id, host: host.name }));
-  await activities.waitForNode({
-    ...input,
-    node: node.name,
-    paths,
-    ...(restarted.changed ? { notStartedAtMs: node.startedAtMs } : {}),
-  });
+  await untilBack(step, { run, runbook, side }, host, () =>
+    activities.waitForNode({
+      ...input,
+      node: node.name,
+      paths,
+      ...(restarted.changed ? { notStartedAtMs: node.startedAtMs } : {}),
+    }),
+  );
   await activities.putClusterSettings({ ...input, before: held, values: before });
   settleHold(memory);
   await activities.waitForHealth({ ...input, nodes: memory.nodeCount ?? 1, status: memory.status });
   return { changed: true, summary: `${node.name} restarted and back`, changes: [] };
+}
+
+type Service = Pick<Restart, 'run' | 'runbook' | 'side'>;
+
+/** Waits for the node, but not for one whose service has failed: that does not come back by itself. */
+async function untilBack(
+  step: StepContext,
+  service: Service,
+  host: RunbookHost,
+  isBack: () => Promise<StepOutcome>,
+): Promise<void> {
+  const scope = new CancellationScope();
+  await scope.run(async () => {
+    try {
+      await Promise.race([isBack(), untilFailed(step, service, host)]);
+    } finally {
+      // Whichever is still under way only looks: nobody needs to wait for its end.
+      scope.cancel();
+    }
+  });
+}
+
+/** A wrong setting shows within seconds, a node of many shards takes minutes: each look is some events of the history. */
+const firstLookMs = 10_000;
+const longestPauseMs = 60_000;
+/** A restart may pass through "failed" on its way, where the old process ended badly. */
+const secondLookMs = 3_000;
+
+/** Ends only by a failure, in the words of the service's journal, or when it is cancelled. */
+async function untilFailed(
+  { id, activities }: StepContext,
+  { run, runbook, side }: Service,
+  host: RunbookHost,
+): Promise<never> {
+  const look = async () => {
+    try {
+      return await activities.readNodeService({ run, runbook, step: id, host: host.name });
+    } catch (error) {
+      if (isCancellation(error)) throw error;
+      // A host that cannot be asked tells nothing of its service; the cluster is asked for the node all the same.
+      return undefined;
+    }
+  };
+  for (let pauseMs = firstLookMs; ; pauseMs = Math.min(Math.round(pauseMs * 1.5), longestPauseMs)) {
+    await sleep(pauseMs);
+    if ((await look())?.activeState !== 'failed') continue;
+    await sleep(secondLookMs);
+    const seen = await look();
+    if (seen?.activeState !== 'failed') continue;
+    throw workflowFailure({
+      type: 'NodeDidNotReturn',
+      message: `Elasticsearch does not start on ${host.name}: ${host.service} has failed`,
+      where: `${side} cluster, host ${host.name}`,
+      ...(seen.journal ? { why: seen.journal } : {}),
+      remedy: `mend on ${host.name} what its journal names (journalctl -u ${host.service}; the node's own log says more), then retry, which starts it again; abort puts the old elasticsearch.yml back`,
+    });
+  }
 }

@@ -16,7 +16,17 @@ import {
 import { batchName, batchWorkflowId } from '../contracts/ids';
 import type { MigrationPlan } from '../contracts/plan';
 import type { GateName, MigrationRunbook } from '../contracts/runbook';
-import type { BatchStatus, Check, Difference, GateStatus, Phase, RunState, RunStatus } from '../contracts/status';
+import type {
+  AliasAction,
+  BatchStatus,
+  Check,
+  Difference,
+  GateStatus,
+  Phase,
+  RunState,
+  RunStatus,
+} from '../contracts/status';
+import type { MigrationInput } from '../contracts/workflow-inputs';
 import { now } from './clock';
 import * as messages from './messages';
 import { StepRunner } from './step-runner';
@@ -34,7 +44,13 @@ export class RunBoard {
   batches: BatchStatus[] = [];
   checks: Check[] = [];
   plan?: MigrationPlan;
+  /** Aliases of the moved indices as last read from the source. */
+  aliases?: AliasAction[];
+  /** What verification of the whole run found and an operator accepted. */
+  accepted: Difference[] = [];
   cutover?: string;
+  /** From here on applications may write to the target: nothing is deleted there any more. */
+  isCutOver = false;
   abort?: Decision;
   end?: RunState;
   isUndoing = false;
@@ -46,13 +62,15 @@ export class RunBoard {
 
   constructor(
     readonly run: string,
+    /** Marks what this execution makes: `ownerOf` in ids.ts. */
+    readonly owner: string,
     readonly runbook: MigrationRunbook,
     private readonly onAbort: () => void,
-    carried?: { status: RunStatus; plan: MigrationPlan },
+    carried?: MigrationInput['carried'],
   ) {
     this.gates = carried?.status.gates ?? runbook.gates.map((gate) => ({ gate, state: 'closed', asks: '' }));
     if (!carried) return;
-    const { status, plan } = carried;
+    const { status, plan, differences } = carried;
     this.plan = plan;
     this.batches = status.batches;
     this.checks = status.checks;
@@ -61,7 +79,7 @@ export class RunBoard {
     this.decisions.push(...status.decisions);
     this.runner.steps.push(...status.steps);
     this.runner.changes.push(...status.changes);
-    this.runner.differences.push(...status.differences);
+    this.runner.differences.push(...differences);
     this.runner.isPaused = status.isPaused;
   }
 
@@ -102,8 +120,7 @@ export class RunBoard {
         this.onAbort();
       },
       {
-        validator: (decision: Decision) =>
-          refuse(this.refusal(decision) ?? (this.abort ? 'the run is being aborted already' : undefined)),
+        validator: (decision: Decision) => refuse(this.refusal(decision) ?? this.abortRefusal()),
       },
     );
   }
@@ -188,7 +205,7 @@ export class RunBoard {
     if (this.end) return this.end;
     const stuck = this.stuckSteps();
     if (stuck[0])
-      return `stuck at ${stuck[0].id}: ${stuck[0].failure?.message ?? ''}${stuck.length > 1 ? `, and ${stuck.length - 1} more` : ''}`;
+      return `stuck at ${stuck[0].id}: ${stuck[0].failure?.message ?? ''}${stuck.length > 1 ? `, and ${stuck.length - 1} more` : ''}${this.heldUp()}`;
     const gate = this.openGate();
     if (gate) {
       const rejected =
@@ -208,6 +225,13 @@ export class RunBoard {
       running.slice(0, fewTitles).join(' · ') +
         (running.length > fewTitles ? ` · and ${running.length - fewTitles} more` : '') || this.phase
     );
+  }
+
+  /** Batches that wait only because so many others are stuck: nothing else would say why they do not begin. */
+  private heldUp(): string {
+    const of = (state: BatchStatus['state']) => this.batches.filter((batch) => batch.state === state).length;
+    const isHeldUp = of('waiting') > 0 && of('stuck') >= this.runbook.batches.inFlight;
+    return isHeldUp ? `; ${of('waiting')} batches wait for them` : '';
   }
 
   /** Lists and the Temporal UI see a run by its memo and its details; both only when they would say something new. */
@@ -236,6 +260,12 @@ export class RunBoard {
     if (this.end) return `the run has ended: ${this.end}`;
     if (!decision?.by) return 'it must be said who decides';
     return undefined;
+  }
+
+  private abortRefusal(): string | undefined {
+    if (this.abort) return 'the run is being aborted already';
+    if (!this.isCutOver) return undefined;
+    return 'the cutover has begun: applications may write to the target by now, and an abort would delete what they wrote. Let the run finish, or skip what is stuck; to go back, point the applications at the source again';
   }
 
   private gateRefusal(verb: 'approve' | 'reject', decision: GateDecision): string | undefined {

@@ -18,6 +18,11 @@ export interface StepContext {
   activities: ReturnType<typeof activitiesOf>;
   /** Has what an activity changed undone by an abort, unless that is settled before. Call it at once. */
   record<T extends StepOutcome>(outcome: T): T;
+  /**
+   * Has a change undone from before it is asked for: an answer may be lost with its worker, and an undo of what was never
+   * done does no harm. The evidence of the activity that makes it takes its place. Asked for again, it is the same one.
+   */
+  intend(change: Omit<Change, 'step' | 'at'>): Change;
 }
 
 export interface StepDefinition {
@@ -41,6 +46,8 @@ export class StepRunner {
   isPaused = false;
   private readonly decisions = new Map<string, { verb: StepDecisionVerb; decision: Decision }>();
   private readonly unskippable = new Set<string>();
+  /** Intended changes that no activity has answered for yet. */
+  private readonly intended = new Set<Change>();
   private activityCount = 0;
 
   /** @param onChange called whenever a step's state changes: a batch tells its run, a run its memo. */
@@ -105,6 +112,7 @@ export class StepRunner {
             }
             return result;
           },
+          intend: (change) => this.intend({ step: id, at: now(), ...change }),
         });
         const changed = outcome.changed ?? this.changes.length > changesBefore;
         this.finish(step, 'done', { changed, ...(outcome.summary ? { summary: outcome.summary } : {}) });
@@ -116,7 +124,10 @@ export class StepRunner {
         }
         previousFailure = failureInfoOf(error, id);
       }
-      const verdict = await this.waitForDecision(step, previousFailure);
+      const verdict = await this.waitForDecision(step, previousFailure).catch((error: unknown) => {
+        this.finish(step, 'undone', { summary: 'was stuck when the run was aborted' });
+        throw error;
+      });
       if (verdict.verb === 'skip') {
         this.finish(step, 'skipped', { summary: `skipped by ${verdict.decision.by}: ${verdict.decision.reason}` });
         this.differences.push({
@@ -134,8 +145,19 @@ export class StepRunner {
     for (const change of Array.isArray(changes) ? changes : []) {
       if (change.undo) undos.set(change, change.undo);
       delete change.undo;
-      this.changes.push(change);
+      const intended = [...this.intended].find((each) => isSame(each, change));
+      if (intended) Object.assign(intended, change);
+      else this.changes.push(change);
+      if (intended) this.intended.delete(intended);
     }
+  }
+
+  private intend(change: Change): Change {
+    const known = this.changes.find((each) => isSame(each, change) && each.undo !== undefined);
+    if (known) return known;
+    this.changes.push(change);
+    this.intended.add(change);
+    return change;
   }
 
   private begin(step: StepStatus): StepStatus {
@@ -166,4 +188,9 @@ export class StepRunner {
     delete step.progress;
     this.onChange();
   }
+}
+
+/** Whether both are about the same thing, changed by the same step. */
+function isSame(a: Change, b: Change): boolean {
+  return a.step === b.step && a.where === b.where && a.what === b.what;
 }

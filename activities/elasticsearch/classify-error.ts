@@ -190,6 +190,16 @@ function special({ type, reason }: ErrorAnswer): Rule | undefined {
       remedy: 'make room on the share (delete what is not needed, or grow it), then retry',
     };
   }
+  // Refused before anything is written, as every snapshot here must be whole. A node that restarts comes back by itself.
+  if (type === 'snapshot_exception' && /don't have primary shards/.test(reason)) {
+    return {
+      type: 'SnapshotFailed',
+      retry: true,
+      message: 'a primary shard is on no node: a snapshot without it would not be whole',
+      remedy:
+        'bring the nodes back that hold the indices named (_cat/shards says which shards are unassigned), then retry',
+    };
+  }
   if (/Stale file handle/i.test(reason)) {
     return {
       type: 'MountStale',
@@ -199,15 +209,15 @@ function special({ type, reason }: ErrorAnswer): Rule | undefined {
     };
   }
   if (
-    /CorruptIndexException|CorruptedBlob|checksum failed|corrupt/i.test(reason) ||
-    type === 'corrupt_index_exception'
+    /CorruptIndexException|CorruptedBlob|checksum failed|checksums do not match|corrupt/i.test(reason) ||
+    /^corrupt_(index|state)_exception$/.test(type)
   ) {
     return {
       type: 'BlobCorrupted',
       retry: false,
       message: 'a file of the snapshot is damaged',
       remedy:
-        'retry takes the files again where they are copied; if the original is damaged too, the index must be snapshotted again: check the disk of the share first',
+        'check the disk of the share; retry of a restore takes a new snapshot of the batch, copies it and restores it again',
     };
   }
   if (/Read-only file system/i.test(reason)) {
@@ -285,6 +295,12 @@ export function classifyTransport(where: string, error: unknown): Error {
     where,
     why,
   );
+}
+
+/** Whether a request was given up by its own limit: what it asked for may well go on. */
+export function timedOut(error: unknown): boolean {
+  if (!(error instanceof ApplicationFailure) || error.type !== 'ClusterUnreachable') return false;
+  return (error.details as FailureInfo[] | undefined)?.[0]?.why?.startsWith('TimeoutError') ?? false;
 }
 
 function failure(rule: Rule, where: string, why: string): ApplicationFailure {

@@ -49,6 +49,7 @@ export async function makeSo<State>(
       at: new Date().toISOString(),
       before: now,
       about: wanted.about ?? {},
+      ...(wanted.undo === undefined ? {} : { undo: wanted.undo }),
     });
   }
   if (!wanted.isSo(now)) {

@@ -11,7 +11,7 @@ import {
 import { blockInFile } from './block-in-file';
 import { lastLines, stuck } from './failures';
 import type { Host } from './host';
-import { execScript, readFile, replaceFile, run, type FileContent } from './host-files';
+import { execScript, readFile, replaceFile, run, runScript, type FileContent } from './host-files';
 import { differingPart, withBlock, withoutBlock } from './marked-block';
 import { blockLabel, exportClients } from './share-names';
 
@@ -105,22 +105,30 @@ function refused(host: Host, path: string, why: string): Error {
   });
 }
 
-/** Takes the block out of the file, whatever else was written there since, and unexports. */
+/**
+ * Takes the block out of the file, whatever else was written there since, and unexports: also where the block is out
+ * already, since an attempt that was killed in between left the kernel exporting it.
+ */
 export async function undoExport(host: Host, label: string, before: ExportState): Promise<string> {
   const file = await readFile(host, exportsPath);
-  if (!file) return `${exportsPath} is gone`;
-  const bare = withoutBlock(file.text, label);
-  if (bare === file.text) return `${exportsPath} has no line of this run any more`;
-  if (before.content === undefined && bare === '') {
-    await run(host, ['rm', '-f', '--', exportsPath], { message: `${exportsPath} cannot be removed`, remedy: 'retry' });
-  } else {
-    await replaceFile(host, exportsPath, file, bare);
+  const bare = file && withoutBlock(file.text, label);
+  const isThere = file !== undefined && bare !== undefined && bare !== file.text;
+  if (isThere) {
+    if (before.content === undefined && bare === '') {
+      await run(host, ['rm', '-f', '--', exportsPath], {
+        message: `${exportsPath} cannot be removed`,
+        remedy: 'retry',
+      });
+    } else {
+      await replaceFile(host, exportsPath, file, bare);
+    }
   }
-  await run(host, ['exportfs', '-ra'], {
+  // without the tool there is no server, and nothing is exported
+  await runScript(host, 'command -v exportfs > /dev/null || exit 0; exec exportfs -ra', [], {
     message: 'the exports cannot be put into force again',
     remedy: `run "exportfs -rav" on ${host.name} and mend what it names, then retry`,
   });
-  return `the line of this run is out of ${exportsPath}`;
+  return isThere ? `the line of this run is out of ${exportsPath}` : `${exportsPath} has no line of this run any more`;
 }
 
 /** What `plan` shows: the lines around the block, before and after. */

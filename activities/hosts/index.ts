@@ -14,6 +14,7 @@ import { readNodeService, restartNodeService } from './node-service';
 import { installPackage } from './packages';
 import { ensurePathRepo } from './path-repo';
 import { previewHostChanges } from './preview';
+import { listHostRecords } from './record';
 import { removeCopiedSnapshot, removeCopyDirectory } from './remove-copies';
 import { checkShare } from './share-check';
 import { ensureShareDirectory } from './share-directory';
@@ -48,6 +49,7 @@ export function createHostActivities(deps: HostActivitiesDeps): HostActivities {
     copySnapshotFiles: async (input) => copySnapshotFiles(on(input), input),
     removeCopiedSnapshot: async (input) => removeCopiedSnapshot(on(input), input),
     removeCopyDirectory: async (input) => removeCopyDirectory(on(input), input),
+    listHostRecords: async (input) => listHostRecords(on(input), input),
     undoHostChange: async (input) => undoHostChange(on(input), input),
     undoPathRepo: async (input) => undoPathRepo(on(input), input),
   };

@@ -56,12 +56,14 @@ export async function ensureMount(host: Host, input: ShareHostInput): Promise<St
             const text = file?.text ?? '';
             const edited = withBlock(text, label, [bytesAs(wanted, file?.encoding ?? 'utf8')]);
             if (edited !== text) await replaceFile(host, fstabPath, file, edited);
-            await daemonReload(host);
           },
           describe: (state) => state.lines.join('\n') || '(no line of this run)',
           about: { label, path: line.target },
           undo: `take the line of ${line.target} out of ${fstabPath}`,
         });
+
+  // here and not in the act: a second run finds the line, and cannot know whether the first one came as far as this
+  if (fstab.change) await daemonReload(host);
 
   let said = '';
   const mount = await makeSo<MountPointState>(host, input, {
@@ -109,14 +111,17 @@ function bytesAs(text: string, encoding: 'utf8' | 'latin1'): string {
   return encoding === 'utf8' ? text : Buffer.from(text, 'utf8').toString('latin1');
 }
 
-/** Takes our line out, whatever else was written there since. */
+/**
+ * Takes our line out, whatever else was written there since. systemd is told also where the line is out already: an
+ * attempt that was killed in between left it with a mount unit of that line.
+ */
 export async function undoFstab(host: Host, label: string): Promise<string> {
   const file = await readFile(host, fstabPath);
   const bare = file && withoutBlock(file.text, label);
-  if (!file || bare === undefined || bare === file.text) return `${fstabPath} has no line of this run any more`;
-  await replaceFile(host, fstabPath, file, bare);
+  const isThere = file !== undefined && bare !== undefined && bare !== file.text;
+  if (isThere) await replaceFile(host, fstabPath, file, bare);
   await daemonReload(host);
-  return `the line of this run is out of ${fstabPath}`;
+  return isThere ? `the line of this run is out of ${fstabPath}` : `${fstabPath} has no line of this run any more`;
 }
 
 /** Never lazily: a lazy umount says it is done while Elasticsearch still writes there. */

@@ -111,8 +111,14 @@ export async function readNodeService(host: Host, input: HostInput): Promise<Nod
   };
 }
 
+/** Without the frames of Java's stack traces: the cause stands above them, and would be pushed out of the last lines. */
+const journalScript = `
+journalctl -u "$1" -n 100 --no-pager -o cat 2>/dev/null |
+  grep -vE '^[[:space:]]+(at |\\.\\.\\. [0-9]+ more)' | tail -n 15 | cut -c1-300
+`;
+
 async function journal(host: Host, unit: string): Promise<string> {
-  const result = await execScript(host, 'journalctl -u "$1" -n 15 --no-pager -o cat 2>/dev/null | cut -c1-300', [unit]);
+  const result = await execScript(host, journalScript, [unit]);
   return result.stdout.trim().slice(-2000);
 }
 

@@ -1,3 +1,5 @@
+import { posix } from 'node:path';
+import type { HostActivities, HostInput } from '../../contracts/host-activities';
 import type { HostRecordKind } from '../../contracts/status';
 import { commandFailed } from './command-failures';
 import { stuck } from './failures';
@@ -16,6 +18,8 @@ export interface HostRecord<State> {
   before: State;
   /** What an undo needs besides: a share, a list of paths. */
   about: Record<string, string | string[]>;
+  /** What takes it back, in words. */
+  undo?: string;
 }
 
 /** Ids and run names are file names on the host: nothing else may come through. */
@@ -29,9 +33,14 @@ export function recordPath(run: string, id: string): string {
 export async function readRecord<State>(host: Host, run: string, id: string): Promise<HostRecord<State> | undefined> {
   const path = recordPath(run, id);
   const file = await readFile(host, path);
-  if (!file) return undefined;
+  return file && parseRecord<State>(host, path, file.text);
+}
+
+function parseRecord<State>(host: Host, path: string, text: string): HostRecord<State> {
   try {
-    return JSON.parse(file.text) as HostRecord<State>;
+    const record = JSON.parse(text) as Partial<HostRecord<State>> | null;
+    if (!record?.kind || !record.about) throw new SyntaxError('no record');
+    return record as HostRecord<State>;
   } catch (error) {
     throw stuck(
       {
@@ -44,6 +53,40 @@ export async function readRecord<State>(host: Host, run: string, id: string): Pr
       error,
     );
   }
+}
+
+type ListedRecord = Awaited<ReturnType<HostActivities['listHostRecords']>>[number];
+
+/** Each file's name and content, ended by a zero byte, which neither has. */
+const listScript = `
+for file in "$1"/*.json; do
+  [ -f "$file" ] || continue
+  printf '%s\\0' "\${file##*/}" && cat -- "$file" && printf '\\0' || exit 1
+done
+`;
+
+/**
+ * Records of this run on one host, newest first: what was changed or about to be, also by an activity whose answer was
+ * lost. A restart is none: nothing takes it back. May run twice: reads only.
+ */
+export async function listHostRecords(host: Host, input: HostInput): Promise<ListedRecord[]> {
+  const directory = posix.dirname(recordPath(input.run, 'any'));
+  const { stdout } = await runScript(host, listScript, [directory], {
+    message: 'the records of this run cannot be read',
+    remedy: `look at ${directory} on ${host.name}, then retry`,
+    at: directory,
+  });
+  const parts = stdout.split('\0');
+  const records: { id: string; record: HostRecord<unknown> }[] = [];
+  for (let at = 0; at + 1 < parts.length; at += 2) {
+    const [name = '', text = ''] = parts.slice(at, at + 2);
+    records.push({ id: name.replace(/\.json$/, ''), record: parseRecord(host, `${directory}/${name}`, text) });
+  }
+  return records
+    .sort((a, b) => (a.record.at < b.record.at ? 1 : -1))
+    .flatMap(({ id, record: { kind, undo, about } }) =>
+      kind === 'restart' ? [] : [{ id, kind, summary: undo ?? `take back ${String(about['path'] ?? id)}` }],
+    );
 }
 
 /**

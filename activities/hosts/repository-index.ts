@@ -75,11 +75,22 @@ export function snapshotFiles(index: RepositoryIndex, snapshot: string): Snapsho
   return { uuid: found.uuid, paths: [...directories.sort(), `meta-${found.uuid}.dat`, `snap-${found.uuid}.dat`] };
 }
 
-/** Index directories that no other of these snapshots uses. */
-export function directoriesOnlyOf(index: RepositoryIndex, uuid: string, present: ReadonlySet<string>): string[] {
-  return index.indices
-    .filter((each) => each.snapshots.includes(uuid))
-    .filter((each) => !each.snapshots.some((other) => other !== uuid && present.has(other)))
-    .map((each) => `indices/${each.id}`)
-    .sort();
+/** What a copy job's list may hold; anything else in it is not removed. */
+const listedPattern = /^(?:(indices\/[A-Za-z0-9_-]{1,64})\/|(?:meta|snap)-([A-Za-z0-9_-]{1,64})\.dat)$/;
+
+/** A snapshot's uuid and directories by the list of a job that copies it: the way back from SnapshotFiles.paths. */
+export function listedFiles(paths: readonly string[]): { uuid: string; directories: string[] } | undefined {
+  const found = paths.map((path) => listedPattern.exec(path));
+  const uuid = found.flatMap((match) => match?.[2] ?? [])[0];
+  if (uuid === undefined) return undefined;
+  return { uuid, directories: [...new Set(found.flatMap((match) => match?.[1] ?? []))].sort() };
+}
+
+/** Index directories that one of these snapshots uses. */
+export function directoriesOf(index: RepositoryIndex, present: ReadonlySet<string>): Set<string> {
+  return new Set(
+    index.indices
+      .filter((each) => each.snapshots.some((uuid) => present.has(uuid)))
+      .map((each) => `indices/${each.id}`),
+  );
 }

@@ -1,19 +1,20 @@
 import { ApplicationFailure } from '@temporalio/common';
-import type { ClustersInspection, RunInput } from '../../contracts/cluster-activities';
+import type { ClustersInspection, RunInput, SelectionNow } from '../../contracts/cluster-activities';
 import type { FailureInfo } from '../../contracts/failures';
 import type { IndexFacts } from '../../contracts/plan';
 import type { MigrationRunbook, Side } from '../../contracts/runbook';
 import type { Check } from '../../contracts/status';
 import { heartbeat, pause } from '../context';
 import type { Cluster, Clusters } from '../elasticsearch/cluster';
+import { reporting } from '../elasticsearch/reporting';
 import { aliasActions } from './alias-actions';
 import { runChecks } from './checks/all-checks';
 import { checkReachable, reachable } from './checks/cluster-checks';
 import { blocksRemedy, blocksSubject, checkSelection } from './checks/index-checks';
 import { failed, type CheckSubject } from './checks/make-check';
 import { dependentChecks } from './checks/dependent-checks';
-import { readCluster } from './read-cluster';
-import { readIndices, readSelected, readTaken } from './read-indices';
+import { readCluster, readNames } from './read-cluster';
+import { readIndices, readSelectable, readSelected, readTaken } from './read-indices';
 import { selectIndices } from './select-indices';
 import type { ClusterView, IndexView } from './view';
 
@@ -22,8 +23,16 @@ const connectAttempts = 3;
 const betweenAttemptsMs = 1_000;
 
 /** Reads both clusters and runs the checks. A cluster that cannot be reached is a failed check, not a failure. */
-export async function inspect(clusters: Clusters, { run, runbook }: RunInput): Promise<ClustersInspection> {
-  const [source, target] = await Promise.all([open(clusters, runbook, 'source'), open(clusters, runbook, 'target')]);
+export async function inspect(
+  clusters: Clusters,
+  { run, runbook, owner }: RunInput & { owner?: string },
+): Promise<ClustersInspection> {
+  const stage = { done: 0, detail: 'reading both clusters' };
+  const report = () => heartbeat({ ...stage, total: 3, unit: 'checks' });
+  const [source, target] = await Promise.all([
+    open(clusters, runbook, 'source', report),
+    open(clusters, runbook, 'target', report),
+  ]);
   const checks = [source.check, target.check];
   const result: ClustersInspection = { checks, indices: [], aliases: [] };
   if (source.view) result.source = source.view.facts;
@@ -33,16 +42,17 @@ export async function inspect(clusters: Clusters, { run, runbook }: RunInput): P
     checks.push(...dependentChecks(missing));
     return result;
   }
-  heartbeat({ done: 1, total: 3, unit: 'checks', detail: 'both clusters read' });
+  Object.assign(stage, { done: 1, detail: 'both clusters read' });
   const selection = selectIndices(runbook.select, await readIndices(source.cluster, source.view.names));
   const watchWrites = runbook.freeze === 'none';
   const selected = await readSelected(source.cluster, selection.selected, { watchWrites });
-  heartbeat({ done: 2, total: 3, unit: 'checks', detail: `${selected.length} indices read` });
+  Object.assign(stage, { done: 2, detail: `${selected.length} indices read` });
   const present = selected.map(({ name }) => name).filter((name) => name in (target.view?.names.indices ?? {}));
-  const taken = await readTaken(target.cluster, run, present);
+  const ours = { run, ...(owner === undefined ? {} : { owner }) };
+  const taken = await readTaken(target.cluster, ours, present);
   checks.push(
     ...checkSelection(source.view, selection),
-    ...runChecks({ runbook, source: source.view, target: target.view, selected, taken, nowMs: Date.now() }),
+    ...runChecks({ ...ours, runbook, source: source.view, target: target.view, selected, taken, nowMs: Date.now() }),
   );
   result.indices = selected.map(factsOf);
   result.aliases = runbook.cutover.aliases
@@ -54,6 +64,23 @@ export async function inspect(clusters: Clusters, { run, runbook }: RunInput): P
   return result;
 }
 
+/** The choice made once more, on the source as it is now. Reads only. */
+export async function select(
+  clusters: Clusters,
+  { runbook, planned }: RunInput & { planned: string[] },
+): Promise<SelectionNow> {
+  const source = reporting(await clusters.connect(runbook, 'source'), () =>
+    heartbeat({ done: 0, total: 1, unit: 'checks', detail: 'reading the names of the source' }),
+  );
+  const names = await readNames(source);
+  const { selected } = selectIndices(runbook.select, await readSelectable(source, names));
+  const known = new Set(planned);
+  return {
+    unplanned: selected.map(({ name }) => name).filter((name) => !known.has(name)),
+    aliases: runbook.cutover.aliases ? aliasActions(names, planned) : [],
+  };
+}
+
 interface Opened {
   side: Side;
   check: Check;
@@ -61,11 +88,11 @@ interface Opened {
   view?: ClusterView;
 }
 
-async function open(clusters: Clusters, runbook: MigrationRunbook, side: Side): Promise<Opened> {
+async function open(clusters: Clusters, runbook: MigrationRunbook, side: Side, report: () => void): Promise<Opened> {
   const subject = (view?: ClusterView) => reachable(side, runbook[side].urls, view);
   for (let attempt = 1; ; attempt++) {
     try {
-      const cluster = await clusters.connect(runbook, side);
+      const cluster = reporting(await clusters.connect(runbook, side), report);
       const view = await readCluster(cluster);
       return { side, check: checkReachable(subject(view), { version: view.facts.version }), cluster, view };
     } catch (error) {

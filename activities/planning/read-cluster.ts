@@ -22,13 +22,11 @@ const withoutFeature = [400, 403, 404, 405, 410];
 export async function readCluster(cluster: Cluster): Promise<ClusterView> {
   // Alone and first: a client makes sure what it talks to on its first answer, once for each request that waits for it.
   const health = await get<HealthAnswer>(cluster, '/_cluster/health');
-  const [nodes, settings, repositories, customs, names, lifecycle, slm] = await Promise.all([
+  const [nodes, settings, repositories, work, names, lifecycle, slm] = await Promise.all([
     readNodes(cluster),
     readSettings(cluster),
     get<RepositoriesAnswer>(cluster, '/_snapshot'),
-    get<SnapshotCustomsAnswer>(cluster, '/_cluster/state/customs', {
-      filter_path: 'snapshots,snapshot_deletions,restore,repository_cleanup',
-    }),
+    readSnapshotWork(cluster),
     readNames(cluster),
     readLifecycle(cluster),
     readSlm(cluster),
@@ -57,7 +55,7 @@ export async function readCluster(cluster: Cluster): Promise<ClusterView> {
       Object.entries(repositories).map(([name, { type, settings: of = {} }]) => [name, { type, settings: of }]),
     ),
     names,
-    snapshotWork: snapshotWork(customs),
+    snapshotWork: work,
     ...(lifecycle ? { lifecycle } : {}),
     ...(slm ? { slm } : {}),
   };
@@ -157,7 +155,7 @@ function settingList(settings: Record<string, string | string[]>, key: string): 
     .flatMap(([, entry]) => entry);
 }
 
-async function readNames(cluster: Cluster): Promise<NamesView> {
+export async function readNames(cluster: Cluster): Promise<NamesView> {
   const [carriers, resolved] = await Promise.all([
     get<AliasesAnswer>(cluster, '/_alias', { expand_wildcards: 'all' }),
     getIfThere<ResolveAnswer>(cluster, '/_resolve/index/*', { expand_wildcards: 'all' }),
@@ -182,7 +180,11 @@ async function readNames(cluster: Cluster): Promise<NamesView> {
   return names;
 }
 
-function snapshotWork(customs: SnapshotCustomsAnswer): SnapshotWork[] {
+/** Snapshots, deletions, restores and cleanups that the cluster has under way or in its queue. */
+export async function readSnapshotWork(cluster: Cluster): Promise<SnapshotWork[]> {
+  const customs = await get<SnapshotCustomsAnswer>(cluster, '/_cluster/state/customs', {
+    filter_path: 'snapshots,snapshot_deletions,restore,repository_cleanup',
+  });
   const work: SnapshotWork[] = [];
   for (const { repository, snapshot } of customs.snapshots?.snapshots ?? []) {
     work.push({ kind: 'snapshot', repository, snapshot });

@@ -3,8 +3,9 @@ import type { Cluster } from '../elasticsearch/cluster';
 import { chunkNames, indexPath } from '../elasticsearch/index-names';
 import { isAtLeast } from '../elasticsearch/version';
 import type { CatIndex, IlmExplainAnswer, IndexStatsAnswer, MappingsAnswer, SettingsAnswer } from './answers';
-import { markOf, markSetting } from '../snapshots/restored-indices';
+import { isMarkOf, markSetting } from '../snapshots/restored-indices';
 import { fieldTypesOf } from './field-types';
+import type { Selectable } from './select-indices';
 import { createdVersion } from './versions';
 import type { IndexSettings, IndexView, NamesView, SelectedIndex, TakenIndex } from './view';
 
@@ -112,14 +113,33 @@ async function countNested(cluster: Cluster, names: string[]): Promise<Map<strin
   return counts;
 }
 
-/** Indices of the target that have one of these names, and whether this run made them. */
-export async function readTaken(cluster: Cluster, run: string, names: string[]): Promise<TakenIndex[]> {
+/** Only what the choice of indices looks at: no statistics, one setting. Reads only. */
+export async function readSelectable(cluster: Cluster, names: NamesView): Promise<Selectable[]> {
+  const listed = await listIndices(cluster);
+  // answers with those alone that have the setting
+  const hidden = await get<SettingsAnswer>(cluster, '/_settings/index.hidden', { ...every, flat_settings: true });
+  return listed
+    .map(({ index, status }) => ({
+      name: index,
+      status,
+      hidden: hidden[index]?.settings?.['index.hidden'] === 'true',
+      isSystem: names.indices[index]?.isSystem ?? false,
+    }))
+    .sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+/** Indices of the target that have one of these names, and whether this run made them; see isMarkOf. */
+export async function readTaken(
+  cluster: Cluster,
+  run: { run: string; owner?: string },
+  names: string[],
+): Promise<TakenIndex[]> {
   const taken: TakenIndex[] = [];
   for (const chunk of chunkNames(names)) {
     const query = { ...lenient, flat_settings: true };
     const settings = await get<SettingsAnswer>(cluster, `/${indexPath(chunk)}/_settings`, query);
     for (const [name, { settings: of = {} }] of Object.entries(settings)) {
-      taken.push({ name, creationDateMs: creationDate(of), isOurs: of[markSetting] === markOf(run) });
+      taken.push({ name, creationDateMs: creationDate(of), isOurs: isMarkOf(of[markSetting], run) });
     }
   }
   return taken;

@@ -5,7 +5,7 @@ import { chunkNames, indexPath } from '../elasticsearch/index-names';
 import { permanent } from '../failure';
 import { follow } from '../follow';
 import { changedBy, unchanged } from '../outcome';
-import { markSetting } from './restored-indices';
+import { markSetting, whyUnassigned } from './restored-indices';
 
 type FlatSettings = Record<string, { settings: Record<string, string> }>;
 
@@ -157,7 +157,7 @@ async function waitForAllocation(cluster: Cluster, names: string[]): Promise<num
         type: 'AllocationFailed',
         message: 'shards stay unassigned on the target',
         where: 'target cluster',
-        why: `${last.total - last.done} of ${last.total} shards are not active`,
+        why: `${last.total - last.done} of ${last.total} shards are not active. ${last.detail ?? ''}`,
         remedy:
           'ask _cluster/allocation/explain why (disk watermarks, filters, a node that is gone), mend it, then retry',
       }),
@@ -171,7 +171,16 @@ async function waitForAllocation(cluster: Cluster, names: string[]): Promise<num
       ) {
         return { result: seen.unassigned };
       }
-      return { progress: { done: seen.active, total: seen.active + seen.unassigned + seen.moving, unit: 'shards' } };
+      // Nothing moves: whoever looks at the run sees why at once, not only when the wait is given up.
+      const why = seen.moving === 0 && seen.delayed === 0 ? await whyUnassigned(cluster, names) : undefined;
+      return {
+        progress: {
+          done: seen.active,
+          total: seen.active + seen.unassigned + seen.moving,
+          unit: 'shards',
+          ...(why === undefined ? {} : { detail: why }),
+        },
+      };
     },
   });
 }

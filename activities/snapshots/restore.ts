@@ -42,10 +42,10 @@ export function createRestoreActivities({
      * next attempt finds each index in one of those states.
      */
     async restoreIndices(input) {
-      const { run, runbook, step, repository, snapshot, indices } = input;
+      const { owner, runbook, step, repository, snapshot, indices } = input;
       const cluster = await clusters.connect(runbook, 'target');
       const names = indices.map((index) => index.name);
-      const owned = await whoseIndices(cluster, run, names);
+      const owned = await whoseIndices(cluster, owner, names);
       if (owned.foreign.length > 0) {
         throw permanent({
           type: 'IndexNameTaken',
@@ -76,9 +76,9 @@ export function createRestoreActivities({
     },
 
     /** Twice: indices that are gone are done. Indices that this run did not restore are left alone and named. */
-    async deleteRestoredIndices({ run, runbook, step, indices }) {
+    async deleteRestoredIndices({ owner, runbook, step, indices }) {
       const cluster = await clusters.connect(runbook, 'target');
-      const { ours, foreign } = await whoseIndices(cluster, run, indices);
+      const { ours, foreign } = await whoseIndices(cluster, owner, indices);
       const kept =
         foreign.length > 0 ? `; left alone, not restored by this run: ${foreign.slice(0, 5).join(', ')}` : '';
       if (ours.length === 0) return unchanged(`no restored index is left${kept}`);
@@ -96,7 +96,7 @@ export function createRestoreActivities({
 
 async function startRestore(
   cluster: Cluster,
-  { run, repository, snapshot }: RestoreInput,
+  { owner, repository, snapshot }: RestoreInput,
   names: string[],
 ): Promise<void> {
   await cluster.request({
@@ -113,7 +113,7 @@ async function startRestore(
       index_settings: {
         'index.number_of_replicas': 0,
         'index.auto_expand_replicas': false,
-        [markSetting]: markOf(run),
+        [markSetting]: markOf(owner),
       },
       ignore_index_settings: leftOut,
       ...(isAtLeast(cluster.version, '7.12.0') && cluster.version.distribution === 'elasticsearch'

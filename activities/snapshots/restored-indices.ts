@@ -1,3 +1,4 @@
+import { isOwnerOf } from '../../contracts/ids';
 import type { Cluster } from '../elasticsearch/cluster';
 import { chunkNames, indexPath } from '../elasticsearch/index-names';
 
@@ -24,18 +25,28 @@ interface Unassigned {
 /** Carries the mark: an allocation filter that excludes a node of a name that no node has, so it changes nothing. */
 export const markSetting = 'index.routing.allocation.exclude._name';
 
+const markPrefix = 'restored-by-shardlift-';
+
 /**
  * Written on every index in the very request that restores it, so there is no moment at which an index of ours is not
- * known as ours. Recoveries would tell too, but are forgotten when a node restarts. Taken off at the finish.
+ * known as ours. Recoveries would tell too, but are forgotten when a node restarts. Taken off at the finish. It names the
+ * execution, not only the run: what an earlier run of that name restored and kept is not ours to delete.
  */
-export function markOf(run: string): string {
-  return `restored-by-shardlift-${run}`;
+export function markOf(owner: string): string {
+  return markPrefix + owner;
 }
 
-/** Which of these names exist on the target, and which of them this run restored. */
+/** Whether an index carries the owner's mark; who asks without an owner means any execution of the run. */
+export function isMarkOf(mark: unknown, { run, owner }: { run: string; owner?: string }): boolean {
+  if (typeof mark !== 'string' || !mark.startsWith(markPrefix)) return false;
+  const found = mark.slice(markPrefix.length);
+  return owner === undefined ? isOwnerOf(found, run) : found === owner;
+}
+
+/** Which of these names exist on the target, and which of them this execution of the run restored. */
 export async function whoseIndices(
   target: Cluster,
-  run: string,
+  owner: string,
   names: string[],
 ): Promise<{ ours: string[]; foreign: string[] }> {
   const ours: string[] = [];
@@ -50,7 +61,7 @@ export async function whoseIndices(
     if (answer.status === 404) continue;
     for (const [name, { settings }] of Object.entries(answer.body)) {
       // An alias of that name answers with the index behind it, which has another name: the restore would be refused.
-      if (settings[markSetting] === markOf(run)) ours.push(name);
+      if (settings[markSetting] === markOf(owner)) ours.push(name);
       else foreign.push(name);
     }
   }
@@ -113,7 +124,7 @@ interface ExplainAnswer {
   can_allocate?: string;
   allocate_explanation?: string;
   unassigned_info?: { details?: string; last_allocation_status?: string };
-  node_allocation_decisions?: { deciders?: { decider: string; explanation: string }[] }[];
+  node_allocation_decisions?: { deciders?: { decider: string; decision: string; explanation: string }[] }[];
 }
 
 /** At most so many unassigned shards are asked about: one says why, the rest rarely say something else. */
@@ -161,6 +172,24 @@ ${givenUp.explanation}`),
     }
   }
   return failed;
+}
+
+/** Why the first unassigned shard of these indices has no place, in Elasticsearch's own words; undefined where none says. */
+export async function whyUnassigned(cluster: Cluster, names: string[]): Promise<string | undefined> {
+  const shard = (await readShards(cluster, names)).find(({ state }) => state === 'UNASSIGNED');
+  if (!shard) return undefined;
+  const answer = await cluster.request<ExplainAnswer>({
+    method: 'POST',
+    path: '/_cluster/allocation/explain',
+    body: { index: shard.index, shard: Number(shard.shard), primary: shard.prirep === 'p' },
+    allow: [400, 404],
+  });
+  if (answer.status !== 200) return undefined;
+  const deciders = (answer.body.node_allocation_decisions ?? []).flatMap((node) => node.deciders ?? []);
+  // That a node holds another copy of the shard already is true of some node in any case.
+  const reasons = deciders.filter(({ decider, decision }) => decision === 'NO' && decider !== 'same_shard');
+  const words = [...new Set(reasons.map(({ explanation }) => explanation))].slice(0, 3).join('; ');
+  return `${shard.index}[${shard.shard}]: ${words || withoutStack(answer.body.allocate_explanation ?? 'no reason given')}`;
 }
 
 /** Several requests where the names do not fit into one; names are exact, so no wildcard can widen them. */

@@ -1,14 +1,19 @@
+import { ApplicationFailure } from '@temporalio/common';
 import type { ClusterActivities, SnapshotResult } from '../../contracts/cluster-activities';
+import type { Progress } from '../../contracts/status';
+import { heartbeat } from '../context';
+import { classifyAnswer, readErrorAnswer, timedOut } from '../elasticsearch/classify-error';
 import type { Cluster, Clusters } from '../elasticsearch/cluster';
 import { isAtLeast } from '../elasticsearch/version';
 import { permanent } from '../failure';
 import { follow } from '../follow';
 import { changedBy, unchanged } from '../outcome';
+import { readSnapshotWork } from '../planning/read-cluster';
 
 interface SnapshotInfo {
   snapshot: string;
   state: 'IN_PROGRESS' | 'SUCCESS' | 'PARTIAL' | 'FAILED' | 'INCOMPATIBLE';
-  metadata?: { shardlift?: { run?: string } };
+  metadata?: { shardlift?: { owner?: string } };
   failures: { index: string; shard_id: number; reason: string }[];
   reason?: string;
   shards: { total: number; failed: number; successful: number };
@@ -27,8 +32,12 @@ interface SnapshotStatusAnswer {
 
 /** A snapshot that has not written a byte for so long hangs on its repository: a person has to look at the share. */
 const stallMs = 30 * 60_000;
-/** Deleting unlinks every file that no other snapshot uses, before the call returns. */
-const deleteTimeoutMs = 10 * 60_000;
+/** A deletion says nothing of how far it is, and may unlink millions of files on a slow share. */
+const deleteStallMs = 2 * 60 * 60_000;
+/** Only to ask for it: the deletion goes on without us, and a look tells when it has ended. */
+const deleteRequestMs = 10_000;
+/** Of a snapshot that has ended, a file for each shard is read from the repository; below the heartbeat's 30 s. */
+const statisticsTimeoutMs = 25_000;
 const fewFailures = 5;
 
 export function createSnapshotActivities({
@@ -40,9 +49,10 @@ export function createSnapshotActivities({
     /**
      * Starts the snapshot under its name and follows it. Twice: a snapshot of that name is followed, or its end reported,
      * never a second one begun; so a kill before the PUT begins it, one after it finds it. PARTIAL and FAILED are answers:
-     * the workflow deletes such a snapshot and takes the next one, since it must never be restored.
+     * the workflow deletes such a snapshot and takes the next one, since it must never be restored. One of that name that
+     * is not of this execution is a conflict, also when it ended well: it holds what the indices held then.
      */
-    async takeSnapshot({ run, runbook, step, repository, snapshot, indices }) {
+    async takeSnapshot({ owner, run, runbook, step, repository, snapshot, indices }) {
       const cluster = await clusters.connect(runbook, 'source');
       let found = await readSnapshot(cluster, repository, snapshot);
       if (!found) {
@@ -55,10 +65,10 @@ export function createSnapshotActivities({
             include_global_state: false,
             ignore_unavailable: false,
             partial: false,
-            ...(isAtLeast(cluster.version, '7.3.0') ? { metadata: { shardlift: { run, step } } } : {}),
+            ...(keepsMetadata(cluster) ? { metadata: { shardlift: { owner, run, step } } } : {}),
           },
         });
-      } else if (found.metadata && found.metadata.shardlift?.run !== run) {
+      } else if (!isOurs(cluster, found, owner)) {
         throw permanent({
           type: 'RepositoryConflict',
           message: `a snapshot named ${snapshot} exists that this run did not take`,
@@ -94,16 +104,29 @@ export function createSnapshotActivities({
       return resultOf(cluster, { step, repository, snapshot, found });
     },
 
-    /** Twice: a snapshot that is not there is done. Files that other snapshots use stay; Elasticsearch sees to it. */
-    async deleteSnapshot({ runbook, step, repository, snapshot }) {
+    /**
+     * Deletes a snapshot of this execution and waits for the deletion's end; one that somebody else took is left
+     * alone. A deletion waits behind a snapshot that runs: from 7.9 on in the cluster itself; before, it is refused
+     * meanwhile and asked for again here. Twice: one that is not there is done, a deletion under way is followed. Files
+     * that other snapshots use stay; Elasticsearch sees to it.
+     */
+    async deleteSnapshot({ owner, runbook, step, repository, snapshot }) {
       const cluster = await clusters.connect(runbook, 'source');
-      const answer = await cluster.request({
-        method: 'DELETE',
-        path: snapshotPath(repository, snapshot),
-        allow: [404],
-        timeoutMs: deleteTimeoutMs,
+      const found = await readSnapshot(cluster, repository, snapshot);
+      if (found && !isOurs(cluster, found, owner)) return unchanged(`${snapshot} is left alone: not taken by this run`);
+      await follow<true>({
+        stallMs: deleteStallMs,
+        stalled: (last) =>
+          permanent({
+            type: 'SnapshotFailed',
+            message: `the snapshot ${snapshot} has not been deleted for ${deleteStallMs / 3_600_000} h`,
+            where: `source cluster, repository ${repository}`,
+            why: last.detail ?? '',
+            remedy: 'look at the share and at what else uses the repository (GET _snapshot/_status), then retry',
+          }),
+        look: () => lookAtDeletion(cluster, repository, snapshot),
       });
-      if (answer.status === 404) return unchanged(`${snapshot} is not in the repository`);
+      if (!found) return unchanged(`${snapshot} is not in the repository`);
       return changedBy(step, `deleted the snapshot ${snapshot}`, {
         where: `source cluster, repository ${repository}`,
         what: `snapshot ${snapshot}`,
@@ -112,6 +135,62 @@ export function createSnapshotActivities({
       });
     },
   };
+}
+
+/** Before 7.3 a snapshot cannot carry a note of whose it is. */
+function keepsMetadata({ version }: Cluster): boolean {
+  return version.distribution === 'opensearch' || isAtLeast(version, '7.3.0');
+}
+
+/** Where there is no metadata the name, which begins with the owner, is all there is to go by. */
+function isOurs(cluster: Cluster, found: SnapshotInfo, owner: string): boolean {
+  return keepsMetadata(cluster) ? found.metadata?.shardlift?.owner === owner : found.snapshot.startsWith(`${owner}-`);
+}
+
+/** Asks for the deletion where none is under way. It is over when the snapshot and the cluster's work on it are gone. */
+async function lookAtDeletion(
+  cluster: Cluster,
+  repository: string,
+  snapshot: string,
+): Promise<{ result: true } | { progress: Progress }> {
+  const isThere = (await readSnapshot(cluster, repository, snapshot)) !== undefined;
+  const work = await readSnapshotWork(cluster);
+  const isUnderWay = work.some(
+    (each) =>
+      each.kind === 'deletion' && each.repository === repository && each.snapshot.split(', ').includes(snapshot),
+  );
+  if (!isThere && !isUnderWay) return { result: true };
+  const other = work.find(({ kind }) => kind !== 'deletion');
+  const detail = other ? `behind the ${other.kind} ${other.snapshot}` : 'its files are unlinked';
+  heartbeat({ done: 0, total: 0, unit: 'bytes', detail });
+  if (isThere && !isUnderWay) await askForDeletion(cluster, repository, snapshot);
+  return { progress: { ...(await readRunning(cluster)), unit: 'bytes', detail } };
+}
+
+/** That another operation is in the way, or that no answer came in time, is no failure: the next look tells. */
+async function askForDeletion(cluster: Cluster, repository: string, snapshot: string): Promise<void> {
+  const params = { method: 'DELETE' as const, path: snapshotPath(repository, snapshot) };
+  try {
+    const { status, body } = await cluster.request({ ...params, allow: [404, 503], timeoutMs: deleteRequestMs });
+    if (status !== 503) return;
+    const answer = readErrorAnswer(status, body);
+    if (answer.type === 'concurrent_snapshot_execution_exception') return;
+    throw classifyAnswer(`source cluster, DELETE ${params.path}`, answer);
+  } catch (error) {
+    if (!timedOut(error)) throw error;
+  }
+}
+
+/** Bytes of all snapshots that run: that they move shows that what waits for them does not hang. */
+async function readRunning(cluster: Cluster): Promise<{ done: number; total: number }> {
+  const { body } = await cluster.request<SnapshotStatusAnswer>({ method: 'GET', path: '/_snapshot/_status' });
+  return body.snapshots.reduce(
+    (sum, { stats }) => ({
+      done: sum.done + (stats.processed?.size_in_bytes ?? 0),
+      total: sum.total + stats.incremental.size_in_bytes,
+    }),
+    { done: 0, total: 0 },
+  );
 }
 
 function snapshotPath(repository: string, snapshot: string): string {
@@ -136,10 +215,11 @@ async function readSnapshot(cluster: Cluster, repository: string, snapshot: stri
   });
 }
 
-async function readStatus(cluster: Cluster, repository: string, snapshot: string) {
+async function readStatus(cluster: Cluster, repository: string, snapshot: string, timeoutMs?: number) {
   const answer = await cluster.request<SnapshotStatusAnswer>({
     method: 'GET',
     path: `${snapshotPath(repository, snapshot)}/_status`,
+    ...(timeoutMs === undefined ? {} : { timeoutMs }),
   });
   const status = answer.body.snapshots[0];
   return (
@@ -170,15 +250,26 @@ async function resultOf(
     .map((each) => `${each.index}[${each.shard_id}]: ${each.reason.slice(0, 300)}`);
   if (found.reason) failures.unshift(found.reason.slice(0, 300));
   const state = found.state === 'SUCCESS' || found.state === 'PARTIAL' ? found.state : 'FAILED';
-  const { stats } =
-    state === 'SUCCESS'
-      ? await readStatus(cluster, repository, snapshot)
-      : { stats: { total: { size_in_bytes: 0, file_count: 0 } } };
-  const outcome = changedBy(step, `${snapshot}: ${state}, ${found.shards.successful} of ${found.shards.total} shards`, {
+  const total = state === 'SUCCESS' ? await readSize(cluster, repository, snapshot) : undefined;
+  const size = total ? `${total.size_in_bytes} bytes in ${total.file_count} files` : 'its size is not known';
+  const { successful, total: shards } = found.shards;
+  const counted = `${snapshot}: ${state}, ${successful} of ${shards} shards`;
+  const outcome = changedBy(step, state === 'SUCCESS' && !total ? `${counted}; ${size}` : counted, {
     where: `source cluster, repository ${repository}`,
     what: `snapshot ${snapshot}`,
     before: 'absent',
-    after: `${state}, ${stats.total.size_in_bytes} bytes in ${stats.total.file_count} files`,
+    after: state === 'SUCCESS' ? `${state}, ${size}` : state,
   });
-  return { ...outcome, state, failures, bytes: stats.total.size_in_bytes, files: stats.total.file_count };
+  return { ...outcome, state, failures, bytes: total?.size_in_bytes ?? 0, files: total?.file_count ?? 0 };
+}
+
+/** For the report only: a snapshot that has succeeded does not fail because its size cannot be read in time. */
+async function readSize(cluster: Cluster, repository: string, snapshot: string) {
+  heartbeat({ done: 0, total: 0, unit: 'bytes', detail: 'taken; reading its size' });
+  try {
+    return (await readStatus(cluster, repository, snapshot, statisticsTimeoutMs)).stats.total;
+  } catch (error) {
+    if (!(error instanceof ApplicationFailure)) throw error;
+    return undefined;
+  }
 }

@@ -1,10 +1,11 @@
-import type { Findings, IndexState } from './index-state';
+import { isWhole, type DocumentFindings, type IndexState } from './index-state';
 
 /**
  * Documents by count and by shard. A restored shard keeps its sequence numbers, so a source that is further on was written
- * after the snapshot, and by how many operations; where the numbers agree, other counts mean that something was lost.
+ * after the snapshot, and by how many operations; where the numbers agree, other counts mean that something was lost,
+ * whatever other shards say.
  */
-export function compareDocuments(source: IndexState, target: IndexState): Findings {
+export function compareDocuments(source: IndexState, target: IndexState): DocumentFindings {
   const differences: string[] = [];
   const { later, ahead, unlike } = compareShards(source, target);
   const isCounted = source.status === 'close' || (source.documents !== undefined && target.documents !== undefined);
@@ -26,12 +27,12 @@ export function compareDocuments(source: IndexState, target: IndexState): Findin
       `written on the target after its restore: further on by ${ahead.map(({ shard, by }) => `${by} operations in shard ${shard}`).join(', ')}; ${counts}. Nothing but this run should write there before the cutover: find the writer`,
     );
   }
-  if (later.length === 0 && ahead.length === 0) {
-    if (isOtherCount)
-      differences.push(`${counts}, though no shard was written later: do not cut over; restore this index again`);
-    differences.push(...unlike);
-  }
-  return { differences, adapted: [] };
+  if (later.length === 0 && ahead.length === 0 && isOtherCount)
+    differences.push(`${counts}, though no shard was written later: do not cut over; restore this index again`);
+  differences.push(...unlike);
+  // A shard that is not there on the target holds nothing that anybody is to have written: a failed restore looks so.
+  const isBehind = isWhole(source) && ahead.length === 0 && differences.length > 0;
+  return { differences, adapted: [], isBehind };
 }
 
 interface Moved {

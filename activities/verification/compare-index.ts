@@ -1,7 +1,7 @@
 import { compareDocuments } from './compare-documents';
 import { compareMappings } from './compare-mappings';
 import { compareSettings } from './compare-settings';
-import type { Findings, IndexState } from './index-state';
+import { isWhole, type DocumentFindings, type Findings, type IndexState } from './index-state';
 
 export interface CompareContext {
   /** The run has write-blocked the source's indices. */
@@ -9,28 +9,37 @@ export interface CompareContext {
   targetDataNodes: number;
 }
 
-/** Everything that the first level of verification compares of one index. */
+/**
+ * Everything that the first level of verification compares of one index. Whether it is behind, its documents alone say: a
+ * mapping that was changed with them comes along, one that differs by itself would not be mended by a new snapshot.
+ */
 export function compareIndex(
   source: IndexState | undefined,
   target: IndexState | undefined,
   { isFrozenByRun, targetDataNodes }: CompareContext,
-): Findings {
-  if (!target) return { differences: ['the index is missing on the target'], adapted: [] };
+): DocumentFindings {
+  if (!target) {
+    const isBehind = source !== undefined && isWhole(source);
+    return { differences: ['the index is missing on the target'], adapted: [], isBehind };
+  }
   if (!source) {
     return {
       differences: ['the index is gone from the source: nothing is left to compare the copy with'],
       adapted: [],
+      isBehind: false,
     };
   }
+  const documents = compareDocuments(source, target);
   const parts = [
     compareState(source, target, targetDataNodes),
-    compareDocuments(source, target),
+    documents,
     compareMappings(source.mapping, target.mapping),
     compareSettings({ isFrozenByRun, sourceSettings: source.settings, targetSettings: target.settings }),
   ];
   return {
     differences: parts.flatMap(({ differences }) => differences),
     adapted: parts.flatMap(({ adapted }) => adapted),
+    isBehind: documents.isBehind,
   };
 }
 

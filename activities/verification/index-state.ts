@@ -19,10 +19,21 @@ export interface ShardState {
   maxSeqNo?: number;
 }
 
+/** Whether every primary of an index is started; false where the server does not say, as of closed ones before 7.2. */
+export function isWhole({ shards, settings }: IndexState): boolean {
+  const count = Number(settings['index.number_of_shards'] ?? 0);
+  return count > 0 && Array.from({ length: count }, (_, number) => number).every((number) => number in shards);
+}
+
 /** What a comparison found of one index. */
 export interface Findings {
   /** Each a sentence with both values. */
   differences: string[];
   /** Reasons why something differs that a version or the restore had to change. */
   adapted: string[];
+}
+
+export interface DocumentFindings extends Findings {
+  /** A new snapshot would bring what the copy lacks and lose nothing: the source is whole, and ahead wherever they differ. */
+  isBehind: boolean;
 }

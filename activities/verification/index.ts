@@ -3,6 +3,7 @@ import type { Difference } from '../../contracts/status';
 import { heartbeat } from '../context';
 import type { Clusters } from '../elasticsearch/cluster';
 import { chunkNames } from '../elasticsearch/index-names';
+import { reporting } from '../elasticsearch/reporting';
 import { compareIndex } from './compare-index';
 import { readStates } from './read-state';
 
@@ -29,9 +30,11 @@ export function createVerificationActivities({
 }
 
 async function verify(clusters: Clusters, { runbook, indices }: VerifyInput): Promise<VerifyResult> {
+  let done = 0;
+  const report = () => heartbeat({ done, total: indices.length, unit: 'indices' });
   const [source, target] = await Promise.all([
-    clusters.connect(runbook, 'source'),
-    clusters.connect(runbook, 'target'),
+    clusters.connect(runbook, 'source').then((cluster) => reporting(cluster, report)),
+    clusters.connect(runbook, 'target').then((cluster) => reporting(cluster, report)),
   ]);
   const health = await target.request<{ number_of_data_nodes: number }>({ method: 'GET', path: '/_cluster/health' });
   const context = {
@@ -40,8 +43,8 @@ async function verify(clusters: Clusters, { runbook, indices }: VerifyInput): Pr
   };
   const differences: Difference[] = [];
   const adapted = new Map<string, string[]>();
+  const behind: string[] = [];
   let documents = 0;
-  let done = 0;
   for (const chunk of chunkNames(
     indices.map(({ name }) => name),
     longestNames,
@@ -50,18 +53,20 @@ async function verify(clusters: Clusters, { runbook, indices }: VerifyInput): Pr
     for (const name of chunk) {
       const [ofSource, ofTarget] = [from.get(name), to.get(name)];
       const findings = compareIndex(ofSource, ofTarget, context);
+      if (findings.isBehind) behind.push(name);
       for (const what of findings.differences) differences.push({ where: `index ${name}`, what });
       for (const reason of findings.adapted) adapted.set(reason, [...(adapted.get(reason) ?? []), name]);
       documents += ofTarget?.documents ?? closedDocuments(ofTarget?.shards);
     }
     done += chunk.length;
-    heartbeat({ done, total: indices.length, unit: 'indices' });
+    report();
   }
   return {
     changed: false,
     summary: summarize(indices.length, documents, differences),
     changes: [],
     differences: shortened(differences),
+    behind,
     adapted: [...adapted].sort().map(([reason, names]) => `${reason} (${named(names)})`),
     indices: indices.length,
     documents,

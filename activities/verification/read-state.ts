@@ -18,7 +18,11 @@ interface StatsAnswer {
     {
       shards?: Record<
         string,
-        { routing?: { primary?: boolean }; docs?: { count?: number }; seq_no?: { max_seq_no?: number } }[]
+        {
+          routing?: { primary?: boolean; state?: string };
+          docs?: { count?: number };
+          seq_no?: { max_seq_no?: number };
+        }[]
       >;
     }
   >;
@@ -102,7 +106,8 @@ async function readShards(cluster: Cluster, path: string): Promise<Map<string, R
     query: {
       level: 'shards',
       ignore_unavailable: true,
-      filter_path: 'indices.*.shards.*.routing.primary,indices.*.shards.*.docs,indices.*.shards.*.seq_no.max_seq_no',
+      filter_path:
+        'indices.*.shards.*.routing.primary,indices.*.shards.*.routing.state,indices.*.shards.*.docs,indices.*.shards.*.seq_no.max_seq_no',
       ...(withClosed ? { forbid_closed_indices: false, expand_wildcards: 'all' } : {}),
     },
   });
@@ -110,7 +115,8 @@ async function readShards(cluster: Cluster, path: string): Promise<Map<string, R
   for (const [index, { shards = {} }] of Object.entries(body.indices ?? {})) {
     const states: Record<number, ShardState> = {};
     for (const [number, copies] of Object.entries(shards)) {
-      const primary = copies.find(({ routing }) => routing?.primary === true);
+      // While it moves to another node, or recovers, a primary that is not started answers too, with what it has so far.
+      const primary = copies.find(({ routing }) => routing?.primary === true && isStarted(routing.state));
       if (!primary) continue;
       const maxSeqNo = primary.seq_no?.max_seq_no;
       states[Number(number)] = { documents: primary.docs?.count ?? 0, ...(maxSeqNo === undefined ? {} : { maxSeqNo }) };
@@ -118,6 +124,10 @@ async function readShards(cluster: Cluster, path: string): Promise<Map<string, R
     found.set(index, states);
   }
   return found;
+}
+
+function isStarted(state: string | undefined): boolean {
+  return state === 'STARTED' || state === 'RELOCATING';
 }
 
 /** One request for each index: `_count` over several would answer their sum. */

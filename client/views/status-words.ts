@@ -93,7 +93,9 @@ export function whatWaits(status: LiveStatus, now: Date, paint: Paint): string[]
       `  when approved: ${gate.asks}`,
       `  yes: ${paint.bold(`shardlift approve ${run} ${gate.gate} --reason '…'`)}`,
       ...(gate.state === 'open' ? [`  no:  shardlift reject ${run} ${gate.gate} --reason '…'`] : []),
-      ...(gate.state === 'rejected' ? [`  undo and end: shardlift abort ${run} --reason '…'`] : []),
+      ...(gate.state === 'rejected' && gate.gate !== 'finish'
+        ? [`  undo and end: shardlift abort ${run} --reason '…'`]
+        : []),
     );
   }
   const stuck = allSteps(status).filter((step) => step.state === 'stuck');

@@ -1,10 +1,11 @@
 import { open, readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
+import type { LiveStatus } from '../../client/live-status';
+import type { MigrationPlan } from '../../contracts/plan';
 import { makeLabDirectory, newLabName } from '../../lab/directories';
 import { startCluster } from '../../lab/elasticsearch/cluster';
 import { DEFAULT_SOURCE } from '../../lab/elasticsearch/versions';
 import { dismantle, guard } from '../../lab/guard';
-import type { MigrationPlan } from '../../contracts/plan';
 import { lostOrChanged, must, startPairOperator, type PairOperator } from '../support/pair-operator';
 import { http, makeIndex, pairRunbook, sharedPair } from '../support/shared-pair';
 import { waitUntil } from '../support/wait-until';
@@ -26,13 +27,16 @@ const slowly = (run: string, maxSnapshotBytesPerSec: string) => ({
   snapshot: { repository: { existing: { location: path.join(pair.repositoryDir, run) } }, maxSnapshotBytesPerSec },
 });
 
-async function snapshotting(source: string, run: string, snapshot: string): Promise<void> {
-  const url = `${source}/_snapshot/shardlift-${run}/${snapshot}`;
+/** Waits until that batch's first snapshot is being taken, and answers with its name. */
+async function snapshotting(source: string, run: string, batch = 1): Promise<string> {
+  const begun = (seen: LiveStatus) => seen.batches[batch - 1]?.snapshots[0];
+  const snapshot = begun(await operator.reach(run, 'a snapshot', (seen) => begun(seen) !== undefined)) as string;
   await waitUntil(
-    () => http<{ snapshots?: { state: string }[] }>(url),
+    () => http<{ snapshots?: { state: string }[] }>(`${source}/_snapshot/shardlift-${run}/${snapshot}`),
     ({ body }) => body.snapshots?.[0]?.state === 'IN_PROGRESS',
     { timeoutMs: 120_000, what: `${snapshot} being taken` },
   );
+  return snapshot;
 }
 
 test('a node dies in the midst of a snapshot: nothing is restored until it is back, then the run goes on by itself', async () => {
@@ -57,19 +61,15 @@ test('a node dies in the midst of a snapshot: nothing is restored until it is ba
     ] as const)
       await makeIndex(two.url, name, 3000, { 'index.routing.allocation.require._name': node });
     await operator.start(pairRunbook('partial', { source: { urls: two.urls }, ...slowly('partial', '20kb') }));
-    await snapshotting(two.url, 'partial', 'partial-batch-0001-1');
+    const first = await snapshotting(two.url, 'partial');
     await victim.kill9();
 
-    const failure = await operator.triedAgainAt('partial', 'batch-0001/snapshot');
-    expect(failure).toMatchObject({
-      type: 'SnapshotFailed',
-      where: expect.stringContaining('source cluster') as string,
-    });
+    const failure = await operator.triedAgainAt('partial', 'batch-0001/snapshot', 'SnapshotFailed');
     expect(failure.why).toContain('partial-b');
     expect(failure.remedy).toContain('bring');
-    const { batches } = await operator.reach('partial', 'its second snapshot', () => true);
-    expect(batches[0]?.snapshots).toEqual(['partial-batch-0001-1', 'partial-batch-0001-2']);
-    const kept = await http(`${two.url}/_snapshot/shardlift-partial/partial-batch-0001-1`);
+    const { batches } = await operator.reach('partial', 'an answer', () => true);
+    expect(batches[0]?.snapshots).toEqual([first, expect.not.stringContaining(first)]);
+    const kept = await http(`${two.url}/_snapshot/shardlift-partial/${first}`);
     expect(kept.status).toBe(404);
     expect(Object.keys((await http(`${pair.target}/partial-*`)).body)).toEqual([]);
 
@@ -89,7 +89,7 @@ test('an index is deleted before its turn: its batch alone is stuck, and a skip 
   await operator.start(
     pairRunbook('deleted', { batches: { maxIndices: 1, inFlight: 2 }, ...slowly('deleted', '40kb') }),
   );
-  await snapshotting(pair.source, 'deleted', 'deleted-batch-0001-1');
+  await snapshotting(pair.source, 'deleted');
   const plan = await operator.environment.client.workflow.getHandle('deleted').query<MigrationPlan>('plan');
   const [first, , last] = plan.batches.map(({ indices }) => indices[0]?.name ?? '');
   // The one that is being snapshotted cannot be deleted: Elasticsearch sees to that itself.
@@ -105,7 +105,7 @@ test('an index is deleted before its turn: its batch alone is stuck, and a skip 
     'the others',
     ({ batches }) => batches.filter(({ state }) => state === 'done').length === 2,
   );
-  await operator.tell('skip', 'deleted', 'batch-0003/snapshot', '--yes', '--reason', 'deleted on purpose');
+  await operator.skip('deleted', 'batch-0003/snapshot', 'deleted on purpose');
   const end = await operator.ended('deleted');
   expect(end).toMatchObject({ state: 'completed with differences', totals: { indices: 3 } });
   expect(end.differences).toEqual([
@@ -116,36 +116,46 @@ test('an index is deleted before its turn: its batch alone is stuck, and a skip 
   expect(Object.keys((await http(`${pair.target}/_alias/deleted-all`)).body).sort()).toEqual(moved.sort());
 });
 
-test('a file of the snapshot is damaged before the restore: the index is named, and a retry takes a new snapshot', async () => {
-  for (const name of ['flipped-a', 'flipped-b']) await makeIndex(pair.source, name, 3000);
-  await operator.start(pairRunbook('flipped', slowly('flipped', '60kb')));
-  await snapshotting(pair.source, 'flipped', 'flipped-batch-0001-1');
-  await operator.tell('pause', 'flipped', '--reason', 'between snapshot and restore');
-  await operator.reachStep('flipped', 'batch-0001/snapshot', ({ state }) => state === 'done');
-  await flip(path.join(pair.repositoryDir, 'flipped'));
-  await operator.tell('resume', 'flipped', '--reason', 'damaged');
+test.each([
+  ['flipped-docs', 'documents', /(^|\/)__[^/]*$/, /^target cluster: flipped-docs-[ab]$/],
+  [
+    'flipped-meta',
+    'settings and mappings',
+    /^indices\/.*\/meta-[^/]*\.dat$/,
+    /^target cluster, POST \S+\/flipped-meta\S+$/,
+  ],
+  ['flipped-list', 'the list of indices', /^snap-[^/]*\.dat$/, /^target cluster, POST \S+\/flipped-list\S+$/],
+])('%s: a file of the snapshot with %s is damaged: a retry takes a new one', async (run, _what, file, where) => {
+  const indices = [`${run}-a`, `${run}-b`];
+  for (const name of indices) await makeIndex(pair.source, name, 3000);
+  await operator.start(pairRunbook(run, slowly(run, '150kb')));
+  const first = await snapshotting(pair.source, run);
+  await operator.tell('pause', run, '--reason', 'between snapshot and restore');
+  await operator.reachStep(run, 'batch-0001/snapshot', ({ state }) => state === 'done');
+  await flip(path.join(pair.repositoryDir, run), file);
+  await operator.tell('resume', run, '--reason', 'damaged');
 
-  const failure = await operator.stuckAt('flipped', 'batch-0001/restore');
+  const failure = await operator.stuckAt(run, 'batch-0001/restore');
   expect(failure).toMatchObject({
     type: 'BlobCorrupted',
-    where: expect.stringMatching(/^target cluster: flipped-[ab]$/) as string,
-    remedy: expect.stringContaining('retry takes a new snapshot of the batch') as string,
+    where: expect.stringMatching(where) as string,
+    remedy: expect.stringContaining('takes a new snapshot of the batch') as string,
   });
-  await operator.retry('flipped');
-  const end = await operator.ended('flipped');
+  await operator.retry(run);
+  const end = await operator.ended(run);
   expect(end).toMatchObject({ state: 'completed', differences: [] });
-  expect(end.batches[0]?.snapshots).toEqual(['flipped-batch-0001-1', 'flipped-batch-0001-2']);
-  expect(await lostOrChanged(pair.source, pair.target, ['flipped-a', 'flipped-b'])).toEqual([]);
+  expect(end.batches[0]?.snapshots).toEqual([first, expect.not.stringContaining(first)]);
+  expect(await lostOrChanged(pair.source, pair.target, indices)).toEqual([]);
 });
 
-/** Turns some bits in the middle of the largest file of documents over: its length stays, as with a failing disk. */
-async function flip(repository: string): Promise<void> {
-  const files = (await readdir(repository, { recursive: true })).filter((file) => path.basename(file).startsWith('__'));
+/** Turns some bits in the middle of the largest such file over: its length stays, as with a failing disk. */
+async function flip(repository: string, which: RegExp): Promise<void> {
+  const files = (await readdir(repository, { recursive: true })).filter((file) => which.test(file));
   const sizes = await Promise.all(
     files.map(async (file) => ({ file, size: (await stat(path.join(repository, file))).size })),
   );
   const largest = sizes.sort((a, b) => b.size - a.size)[0];
-  if (!largest) throw new Error(`no files of documents in ${repository}`);
+  if (!largest) throw new Error(`no such file in ${repository}: ${String(which)}`);
   const handle = await open(path.join(repository, largest.file), 'r+');
   try {
     const at = Math.floor(largest.size / 2);

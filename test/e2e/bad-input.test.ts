@@ -95,7 +95,7 @@ test('a name that is taken on the target, before the run and in the midst of it:
     /index\.name-free.*taken: occupied-b \(an index\);.*nothing on the target is ever overwritten/,
   );
   await operator.retry('occupied');
-  await operator.reachStep('occupied', 'preflight/checks', ({ state, attempt }) => state === 'stuck' && attempt === 2);
+  await operator.stuckAt('occupied', 'preflight/checks');
   expect(await bothSides()).toEqual(before);
   expect(await countOf(pair.target, 'occupied-b')).toBe(3);
 
@@ -134,8 +134,7 @@ test('a repository of somebody else and a directory that cannot be written: told
   await must(`${pair.source}/_snapshot/shardlift-closed-off`, 'DELETE');
   await operator.retry('closed-off');
   // A share may come back by itself: the step goes on trying for some minutes, and says why.
-  const refused = await operator.triedAgainAt('closed-off', 'prepare/source/repository');
-  expect(refused.type).toBe('RepositoryNotWritable');
+  const refused = await operator.triedAgainAt('closed-off', 'prepare/source/repository', 'RepositoryNotWritable');
   expect(refused.why).toMatch(/source-1|access|denied/i);
   expect(refused.remedy).toContain('is the directory writable');
   expect((await http(`${pair.target}/closed-off-a`)).status).toBe(404);

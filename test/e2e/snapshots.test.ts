@@ -9,10 +9,12 @@ import { createRepositoryActivities } from '../../activities/snapshots/repositor
 import { createRestoreActivities } from '../../activities/snapshots/restore';
 import { createSnapshotActivities } from '../../activities/snapshots/snapshot';
 import { createWriteBlockActivities } from '../../activities/snapshots/write-block';
+import { ownerOf, snapshotName } from '../../contracts/ids';
 import type { RepositoryPlan } from '../../contracts/plan';
 import type { Side } from '../../contracts/runbook';
 import { indexOf } from '../support/fixtures';
 import { countOf, http, makeIndex, pairRunbook, sharedPair } from '../support/shared-pair';
+import { waitUntil } from '../support/wait-until';
 
 jest.setTimeout(180_000);
 
@@ -60,14 +62,17 @@ async function prepared(run: string, names: string[], documents = 50) {
     location: `${pair.repositoryDir}/${run}`,
     readonly: side === 'target',
   });
-  const base = { run, runbook, step: 'test' };
-  await activities.registerRepository({ ...base, repository: repository('source'), wasRegistered: false });
+  const owner = ownerOf(run, '01900000-0000-7000-8000-00000123abcd');
+  const base = { run, runbook, owner, step: 'test' };
+  await activities.registerRepository({ ...base, repository: repository('source'), before: null });
   await activities.verifyRepository({ ...base, repository: repository('source') });
-  await activities.registerRepository({ ...base, repository: repository('target'), wasRegistered: false });
-  const snapshot = `${run}-batch-0001-1`;
+  await activities.registerRepository({ ...base, repository: repository('target'), before: null });
   const indices = names.map((name) => indexOf(name, { documents, replicas: 0 }));
+  const name = (round: number) => snapshotName(owner, 1, round);
+  const snapshot = name(1);
   return {
     base,
+    name,
     snapshot,
     indices,
     take: (as = snapshot) =>
@@ -115,15 +120,107 @@ test('an index on the target that this run did not restore is never overwritten'
   expect(await countOf(pair.target, 'taken-b')).toBe(3);
 });
 
+test("what an earlier execution of the run took, restored and kept is nobody's to take over or delete", async () => {
+  const { base, snapshot, indices, take, restore } = await prepared('earlier', ['earlier-a']);
+  await take();
+  await restore();
+  const later = { ...base, owner: ownerOf('earlier', '01900000-0000-7000-8000-0000ffffffff') };
+  const at = { repository: 'shardlift-earlier', snapshot };
+  expect(await failureOf(activities.takeSnapshot({ ...later, ...at, indices: ['earlier-a'] }))).toMatchObject({
+    type: 'RepositoryConflict',
+    nonRetryable: true,
+  });
+  expect(await activities.deleteSnapshot({ ...later, ...at })).toMatchObject({
+    changed: false,
+    summary: expect.stringContaining('left alone: not taken by this run') as string,
+  });
+  expect(await failureOf(activities.restoreIndices({ ...later, ...at, indices }))).toMatchObject({
+    type: 'IndexNameTaken',
+  });
+  await activities.deleteRestoredIndices({ ...later, indices: ['earlier-a'] });
+  expect(await countOf(pair.target, 'earlier-a')).toBe(50);
+  const kept = await http<{ snapshots: { metadata: unknown }[] }>(
+    `${pair.source}/_snapshot/shardlift-earlier/${snapshot}`,
+  );
+  expect(kept.body.snapshots[0]?.metadata).toEqual({
+    shardlift: { owner: 'earlier-0123abcd', run: 'earlier', step: 'test' },
+  });
+});
+
+test('a deletion waits for the snapshot that runs before it, and for its own end', async () => {
+  const { base, snapshot, take } = await prepared('behind', ['behind-a'], 5000);
+  await take();
+  // so slow that the deletion has to wait for several looks
+  const settings = { location: `${pair.repositoryDir}/behind`, max_snapshot_bytes_per_sec: '50kb' };
+  await http(`${pair.source}/_snapshot/shardlift-behind`, 'PUT', { type: 'fs', settings });
+  await makeIndex(pair.source, 'behind-b', 5000);
+  const running = `${pair.source}/_snapshot/shardlift-behind/somebodys`;
+  await http(running, 'PUT', { indices: 'behind-b' });
+  const deleted = activities.deleteSnapshot({ ...base, repository: 'shardlift-behind', snapshot });
+  const state = async () => (await http<{ snapshots: { state: string }[] }>(running)).body.snapshots[0]?.state;
+  expect(await state()).toBe('IN_PROGRESS');
+  expect(await deleted).toMatchObject({ changed: true });
+  expect(await state()).toBe('SUCCESS');
+  expect((await http(`${pair.source}/_snapshot/shardlift-behind/${snapshot}`)).status).toBe(404);
+  await http(running, 'DELETE');
+});
+
+test('a snapshot of ours that still runs is ended by its deletion', async () => {
+  const { base, snapshot } = await prepared('ended', ['ended-a'], 5000);
+  const settings = { location: `${pair.repositoryDir}/ended`, max_snapshot_bytes_per_sec: '20kb' };
+  await http(`${pair.source}/_snapshot/shardlift-ended`, 'PUT', { type: 'fs', settings });
+  const at = { repository: 'shardlift-ended', snapshot };
+  const taken = activities.takeSnapshot({ ...base, ...at, indices: ['ended-a'] });
+  await waitUntil(
+    async () => (await http(`${pair.source}/_snapshot/shardlift-ended/${snapshot}`)).status,
+    (status) => status === 200,
+  );
+  expect(await activities.deleteSnapshot({ ...base, ...at })).toMatchObject({ changed: true });
+  expect((await taken).state).toBe('FAILED');
+});
+
+test('a repository that was there keeps its settings, but for the limits, and gets them back', async () => {
+  const runbook = pairRunbook('kept', {
+    snapshot: {
+      repository: { existing: { location: `${pair.repositoryDir}/kept` } },
+      maxSnapshotBytesPerSec: '200mb',
+    },
+  });
+  const base = { run: 'kept', runbook, step: 'test', side: 'source' as const };
+  const [name, location] = ['shardlift-kept', `${pair.repositoryDir}/kept`];
+  const theirs = { location, compress: 'false', chunk_size: '1gb', max_snapshot_bytes_per_sec: '5mb' };
+  await http(`${pair.source}/_snapshot/${name}`, 'PUT', { type: 'fs', settings: theirs });
+  const settings = async () =>
+    (await http<Record<string, { settings: unknown }>>(`${pair.source}/_snapshot/${name}`)).body[name]?.settings;
+  const before = await activities.readRepository({ ...base, repository: name });
+  expect(before).toEqual({ type: 'fs', settings: theirs });
+  const repository: RepositoryPlan = { side: 'source', name, register: true, location, readonly: false };
+  // the second time is the one after a crash: the same before, from the history
+  for (let times = 0; times < 2; times += 1) {
+    const registered = await activities.registerRepository({ ...base, repository, before });
+    expect(await settings()).toEqual({ ...theirs, max_snapshot_bytes_per_sec: '200mb' });
+    expect(registered.changes[0]?.undo).toMatchObject({ kind: 'repositorySettings', registered: before });
+  }
+  if (!before) throw new Error('nothing was there');
+  expect(await activities.putRepositoryBack({ ...base, repository: name, registered: before })).toMatchObject({
+    changed: true,
+  });
+  expect(await settings()).toEqual(theirs);
+  expect(await activities.putRepositoryBack({ ...base, repository: name, registered: before })).toMatchObject({
+    changed: false,
+  });
+  expect(await activities.readRepository({ ...base, repository: 'shardlift-none' })).toBeNull();
+});
+
 test('an index that was deleted meanwhile ends with its cause', async () => {
-  const { base, take } = await prepared('gone', ['gone-a']);
+  const { snapshot, take } = await prepared('gone', ['gone-a']);
   await http(`${pair.source}/gone-a`, 'DELETE');
   expect(await failureOf(take())).toMatchObject({
     type: 'IndexMissing',
     nonRetryable: true,
     why: expect.stringContaining('gone-a') as string,
   });
-  const found = await http(`${pair.source}/_snapshot/shardlift-gone/${base.run}-batch-0001-1`);
+  const found = await http(`${pair.source}/_snapshot/shardlift-gone/${snapshot}`);
   expect(found.status).toBe(404);
 });
 
@@ -137,22 +234,20 @@ test('a directory outside of path.repo, one that a node cannot write to, and a r
     readonly: false,
   });
   expect(
-    await failureOf(
-      activities.registerRepository({ ...base, repository: at('/nowhere/at/all'), wasRegistered: false }),
-    ),
+    await failureOf(activities.registerRepository({ ...base, repository: at('/nowhere/at/all'), before: null })),
   ).toMatchObject({
     type: 'RepositoryMissingPath',
     nonRetryable: true,
   });
   const location = path.join(pair.repositoryDir, 'repo');
-  await activities.registerRepository({ ...base, repository: at(location), wasRegistered: false });
+  await activities.registerRepository({ ...base, repository: at(location), before: null });
   await activities.verifyRepository({ ...base, repository: at(location) });
   await chmod(location, 0o500);
   const refused = await failureOf(activities.verifyRepository({ ...base, repository: at(location) }));
   await chmod(location, 0o755);
   expect(refused.type).toBe('RepositoryNotWritable');
   expect(
-    await failureOf(activities.registerRepository({ ...base, repository: at(`${location}-2`), wasRegistered: false })),
+    await failureOf(activities.registerRepository({ ...base, repository: at(`${location}-2`), before: null })),
   ).toMatchObject({
     type: 'RepositoryConflict',
     why: expect.stringContaining(location) as string,
@@ -160,7 +255,7 @@ test('a directory outside of path.repo, one that a node cannot write to, and a r
 });
 
 test('a damaged file is found by the restore and named; nothing else on the target is touched', async () => {
-  const { take, restore, base } = await prepared('damage', ['damage-a'], 2000);
+  const { take, restore, base, name } = await prepared('damage', ['damage-a'], 2000);
   await take();
   const directory = path.join(pair.repositoryDir, 'damage', 'indices');
   const files = (await readdir(directory, { recursive: true })).filter((file) => path.basename(file).startsWith('__'));
@@ -175,14 +270,14 @@ test('a damaged file is found by the restore and named; nothing else on the targ
   expect(failure.why).not.toMatch(/^\s+at /m);
   // What a retry does: our broken index and the snapshot go, a new one is taken and restored.
   await activities.deleteRestoredIndices({ ...base, indices: ['damage-a'] });
-  await activities.deleteSnapshot({ ...base, repository: 'shardlift-damage', snapshot: 'damage-batch-0001-1' });
-  await take('damage-batch-0001-2');
-  await restore('damage-batch-0001-2');
+  await activities.deleteSnapshot({ ...base, repository: 'shardlift-damage', snapshot: name(1) });
+  await take(name(2));
+  await restore(name(2));
   expect(await countOf(pair.target, 'damage-a')).toBe(2000);
 });
 
 test('a share that is full: the cause in words, and the snapshot goes through once there is room', async () => {
-  const { take, base } = await prepared('full', ['full-a'], 3000);
+  const { take, base, name } = await prepared('full', ['full-a'], 3000);
   const location = path.join(pair.repositoryDir, 'full');
   const owner = await stat(location);
   const run = promisify(execFile);
@@ -200,8 +295,8 @@ test('a share that is full: the cause in words, and the snapshot goes through on
   } finally {
     await run('umount', [location]);
   }
-  await activities.deleteSnapshot({ ...base, repository: 'shardlift-full', snapshot: 'full-batch-0001-1' });
-  expect(await take('full-batch-0001-2')).toMatchObject({ state: 'SUCCESS' });
+  await activities.deleteSnapshot({ ...base, repository: 'shardlift-full', snapshot: name(1) });
+  expect(await take(name(2))).toMatchObject({ state: 'SUCCESS' });
 });
 
 test('write block: set on what was open, taken off again, an older block left alone', async () => {

@@ -116,6 +116,7 @@ function troubledRun(): Scenario {
         changes: [],
         differences: step === 'batch-0002/verify' ? [{ where: 'index-2', what: 'later writes' }] : [],
         adapted: [],
+        behind: [],
         indices: 1,
         documents: 1,
       }),

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { createActivities } from '../../activities';
 import { allSteps, type LiveStatus, type LiveStep } from '../../client/live-status';
 import { runCommandLine } from '../../client/main';
-import type { FailureInfo } from '../../contracts/failures';
+import type { FailureInfo, FailureType } from '../../contracts/failures';
 import type { MigrationRunbook } from '../../contracts/runbook';
 import { differences, digestIndices } from '../../lab/digest';
 import { testIo } from '../unit/client-fixtures';
@@ -22,17 +22,16 @@ export async function startPairOperator() {
   const world = createActivities();
   let queue = '';
   let endWorker = (): void => undefined;
-  const working = new Promise<void>((isWorking, failed) => {
-    const ended = new Promise<void>((end) => (endWorker = end));
-    environment
-      .withWorker(world.activities, (taskQueue) => {
-        queue = taskQueue;
-        isWorking();
-        return ended;
-      })
-      .catch(failed);
+  const ended = new Promise<void>((end) => (endWorker = end));
+  let work = Promise.resolve();
+  await new Promise<void>((isWorking, failed) => {
+    work = environment.withWorker(world.activities, (taskQueue) => {
+      queue = taskQueue;
+      isWorking();
+      return ended;
+    });
+    work.catch(failed);
   });
-  await working;
 
   async function shardlift(...argv: string[]) {
     const { address } = environment.environment.connection.options;
@@ -63,6 +62,15 @@ export async function startPairOperator() {
     return find(await reach(run, id, (seen) => find(seen) !== undefined)) as LiveStep;
   }
 
+  /** Retry or skip: until the batch has told the run of it, its step is shown as it was. */
+  async function decide(run: string, ...argv: string[]): Promise<void> {
+    const stuck = (seen: LiveStatus) =>
+      allSteps(seen).flatMap(({ id, state, attempt }) => (state === 'stuck' ? [`${id} ${attempt}`] : []));
+    const before = stuck(await status(run));
+    await tell(...argv);
+    await reach(run, argv.join(' '), (seen) => !stuck(seen).some((each) => before.includes(each)));
+  }
+
   return {
     directory,
     shardlift,
@@ -80,12 +88,13 @@ export async function startPairOperator() {
     async stuckAt(run: string, id: string): Promise<FailureInfo> {
       return (await reachStep(run, id, (step) => step.state === 'stuck')).failure as FailureInfo;
     },
-    /** Waits until that step has failed for now and is tried again by itself, and answers with what the operator is told. */
-    async triedAgainAt(run: string, id: string): Promise<FailureInfo> {
-      return (await reachStep(run, id, (step) => step.retrying?.failure !== undefined)).retrying
-        ?.failure as FailureInfo;
+    /** Waits until that step has failed so for now and is tried again by itself, and answers with what the operator is told. */
+    async triedAgainAt(run: string, id: string, type: FailureType): Promise<FailureInfo> {
+      const step = await reachStep(run, id, ({ retrying }) => retrying?.failure?.type === type);
+      return step.retrying?.failure as FailureInfo;
     },
-    retry: (run: string) => tell('retry', run, '--reason', 'mended'),
+    retry: (run: string) => decide(run, 'retry', run, '--reason', 'mended'),
+    skip: (run: string, step: string, reason: string) => decide(run, 'skip', run, step, '--yes', '--reason', reason),
     /** Looks on until the run ends. One that gets stuck on the way is an error. */
     async ended(run: string): Promise<LiveStatus> {
       const last = await reach(run, 'its end', ({ state, endedAt }) => endedAt !== undefined || state === 'stuck');
@@ -94,6 +103,7 @@ export async function startPairOperator() {
     },
     async stop(): Promise<void> {
       endWorker();
+      await work;
       await environment.stop();
       await world.close();
       rmSync(directory, { recursive: true, force: true });

@@ -37,6 +37,7 @@ function batchOf(number: number, state: LiveBatch['state'], steps: LiveBatch['st
     snapshots: [],
     writeBlocked: [],
     differences: [],
+    accepted: [],
     changes: [],
   };
 }

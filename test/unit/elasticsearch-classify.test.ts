@@ -70,6 +70,33 @@ const answers: [string, number, unknown, FailureInfo['type'], 'retried' | 'stuck
     'RepositoryNotWritable',
     'retried',
   ],
+  [
+    'a primary shard that is on no node',
+    500,
+    error('snapshot_exception', "[r:s] Indices don't have primary shards [a]"),
+    'SnapshotFailed',
+    'retried',
+  ],
+  [
+    'a damaged file that says what a snapshot holds',
+    500,
+    error('corrupt_state_exception', 'checksums do not match read [787135141] but expected [2726994651]'),
+    'BlobCorrupted',
+    'stuck',
+  ],
+  [
+    'the same, below what it was read for',
+    500,
+    {
+      error: {
+        type: 'snapshot_exception',
+        reason: '[r:s] failed to get snapshot info',
+        caused_by: { type: 'corrupt_state_exception', reason: 'checksums do not match read [1] but expected [2]' },
+      },
+    },
+    'BlobCorrupted',
+    'stuck',
+  ],
   ['a full share', 500, error('exception', 'java.io.IOException: No space left on device'), 'ShareFull', 'stuck'],
   [
     'a stale mount',

@@ -1,6 +1,7 @@
 import {
-  directoriesOnlyOf,
+  directoriesOf,
   highestGeneration,
+  listedFiles,
   parseRepositoryIndex,
   snapshotFiles,
   UnreadableRepository,
@@ -31,10 +32,19 @@ describe('the index of a repository', () => {
     expect(snapshotFiles(index, 'nope')).toBeUndefined();
   });
 
-  it('tells which directories a snapshot alone uses, of those that are there', () => {
+  it('tells which directories the snapshots use that are there', () => {
     const index = parseRepositoryIndex(text);
-    expect(directoriesOnlyOf(index, 'uuid-1', new Set(['uuid-1', '-uuid_2']))).toEqual(['indices/AAA']);
-    expect(directoriesOnlyOf(index, 'uuid-1', new Set(['uuid-1']))).toEqual(['indices/-BBB', 'indices/AAA']);
+    expect([...directoriesOf(index, new Set(['uuid-1']))]).toEqual(['indices/AAA', 'indices/-BBB']);
+    expect([...directoriesOf(index, new Set(['-uuid_2']))]).toEqual(['indices/-BBB', 'indices/CCC']);
+    expect([...directoriesOf(index, new Set(['gone']))]).toEqual([]);
+  });
+
+  it('reads a list of files back, and nothing in it that could leave the repository', () => {
+    const { paths = [] } = snapshotFiles(parseRepositoryIndex(text), 's1') ?? {};
+    expect(listedFiles(paths)).toEqual({ uuid: 'uuid-1', directories: ['indices/-BBB', 'indices/AAA'] });
+    const odd = ['indices/../../etc/', 'indices//', '/etc/', 'index-3', 'snap-a/b.dat', 'indices/AAA/0/x', ''];
+    expect(listedFiles(odd)).toBeUndefined();
+    expect(listedFiles([...odd, 'snap-u.dat'])).toEqual({ uuid: 'u', directories: [] });
   });
 
   it('takes the highest generation, by number', () => {

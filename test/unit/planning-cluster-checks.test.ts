@@ -142,6 +142,16 @@ describe('checkRepositories', () => {
     expect(checkOf(checks, 'repository.free', 'source').seen).toBe('shardlift-move of type fs at /else');
   });
 
+  it('refuses a read-only registration on the source, which has to write, and takes it on the target', () => {
+    const location = '/srv/repository/run';
+    const repositories = { 'shardlift-move': { type: 'fs', settings: { location, readonly: 'true' } } };
+    const views = (['source', 'target'] as const).map((side) => clusterView(side, { repositories }));
+    const checks = checkRepositories(runbook, views[0]!, views[1]!);
+    expect(failedIds(checks)).toContain('repository.free source');
+    expect(checkOf(checks, 'repository.free', 'source').seen).toContain('read-only');
+    expect(checkOf(checks, 'repository.free', 'target').state).toBe('passed');
+  });
+
   it('names the nodes whose path.repo lacks the directory, and only those that use repositories', () => {
     const nodes = [
       nodeFacts('t1', { pathRepo: ['/srv/repository/'] }),
@@ -186,19 +196,26 @@ describe('checkRepositories', () => {
 
 describe('checkSnapshotWork', () => {
   const work = (snapshot: string) => [{ kind: 'snapshot' as const, repository: 'r', snapshot }];
-  const idle = (view: typeof source) =>
-    checkOf(checkSnapshotWork(runbookOf('move'), view, target), 'snapshot.idle', 'source');
+  const idle = (view: typeof source, owner?: string) =>
+    checkOf(checkSnapshotWork({ run: 'move', ...(owner ? { owner } : {}) }, view, target), 'snapshot.idle', 'source');
 
   it.each([
     ['7.17.29', 'nightly', 'warning', 'failed'],
     ['7.8.1', 'nightly', 'mandatory', 'failed'],
-    ['7.17.29', 'move-batch-0003-1', 'warning', 'passed'],
-    ['7.8.1', 'move-batch-0003-2', 'mandatory', 'passed'],
+    ['7.17.29', 'move-0123abcd-batch-0003-1', 'warning', 'passed'],
+    ['7.8.1', 'move-0123abcd-batch-0003-2', 'mandatory', 'passed'],
+    ['7.17.29', 'move-batch-0003-1', 'warning', 'failed'],
     // a run of another name that begins with ours
-    ['7.17.29', 'move-batch-0003-1-batch-0001-1', 'warning', 'failed'],
+    ['7.17.29', 'move-batch-0123abcd-batch-0001-1', 'warning', 'failed'],
   ] as const)('on %s with %s under way: %s, %s', (version, snapshot, level, state) => {
     const view = withVersion(clusterView('source', { snapshotWork: work(snapshot) }), version);
     expect(idle(view)).toMatchObject({ level, state });
+  });
+
+  it("counts an earlier execution's snapshot as somebody's, where the execution is known", () => {
+    const view = clusterView('source', { snapshotWork: work('move-0123abcd-batch-0003-1') });
+    expect(idle(view, 'move-0123abcd').state).toBe('passed');
+    expect(idle(view, 'move-ffffffff').state).toBe('failed');
   });
 
   it('warns of scheduled snapshots with their next time', () => {
@@ -207,7 +224,7 @@ describe('checkSnapshotWork', () => {
       { name: 'now', repository: 'backup', isInProgress: true },
     ];
     const checks = checkSnapshotWork(
-      runbookOf('move'),
+      { run: 'move' },
       clusterView('source', { slm: { isRunning: true, policies } }),
       target,
     );
@@ -216,7 +233,7 @@ describe('checkSnapshotWork', () => {
       seen: 'policies: nightly into backup (next at 2026-01-02T03:00:00.000Z), now into backup (running)',
     });
     const stopped = checkSnapshotWork(
-      runbookOf('move'),
+      { run: 'move' },
       clusterView('source', { slm: { isRunning: false, policies } }),
       target,
     );

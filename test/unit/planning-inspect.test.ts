@@ -49,6 +49,35 @@ const refuse = (error: Error) => () => {
   throw error;
 };
 
+describe('readSelection', () => {
+  const source = fakeCluster('source', {
+    '/_cat/indices': ['b', 'a', 'c', 'shut', '.dot'].map((index) => ({
+      index,
+      uuid: index,
+      status: index === 'shut' ? 'close' : 'open',
+      health: 'green',
+    })),
+    '/_settings/index.hidden': { c: { settings: { 'index.hidden': 'true' } } },
+    '/_alias': { a: { aliases: { all: {} } }, b: { aliases: { all: {} } }, c: {}, shut: {}, '.dot': {} },
+  });
+  const read = (over: Record<string, unknown>, planned: string[]) =>
+    createPlanningActivities({
+      clusters: clustersOf({ source: () => source, target: refuse(new TypeError('not asked')) }),
+    }).readSelection({ run: 'move', runbook: runbookOf('move', over), step: 's', planned });
+
+  it('names what the choice takes and the plan lacks, and the aliases of what is planned', async () => {
+    expect(await read({ select: { include: ['*'] } }, ['b', 'gone'])).toEqual({
+      unplanned: ['a', 'shut'],
+      aliases: [{ add: { index: 'b', alias: 'all' } }],
+    });
+  });
+
+  it('chooses as the runbook says, hidden and closed ones too, and leaves aliases out where they are not wanted', async () => {
+    const select = { include: ['*'], hidden: true, closed: false };
+    expect(await read({ select, cutover: { aliases: false } }, ['a', 'b'])).toEqual({ unplanned: ['c'], aliases: [] });
+  });
+});
+
 describe('inspectClusters', () => {
   const run = (clusters: Clusters) =>
     createPlanningActivities({ clusters }).inspectClusters({
@@ -89,6 +118,27 @@ describe('inspectClusters', () => {
   it('does not hide a fault of the program behind a check', async () => {
     const clusters = clustersOf({ source: refuse(new TypeError('bug')), target: () => fakeCluster('target') });
     await expect(run(clusters)).rejects.toThrow('bug');
+  });
+
+  it.each([
+    [undefined, 'move-0123abcd', 'passed'],
+    [undefined, 'moves-0123abcd', 'failed'],
+    [undefined, 'move', 'failed'],
+    ['move-0123abcd', 'move-0123abcd', 'passed'],
+    ['move-ffffffff', 'move-0123abcd', 'failed'],
+  ])('asked by %s, takes an index with the mark of %s for ours: %s', async (owner, marked, state) => {
+    const settings = { 'index.number_of_shards': '1', 'index.version.created_string': '7.10.2' };
+    const mark = { 'index.routing.allocation.exclude._name': `restored-by-shardlift-${marked}` };
+    const source = fakeCluster('source', {
+      '/_cat/indices': [{ index: 'a', uuid: 'u', status: 'open', health: 'green' }],
+      '/_settings': { a: { settings } },
+      '/_alias': { a: {} },
+    });
+    const target = fakeCluster('target', { '/_alias': { a: {} }, '/a/_settings': { a: { settings: mark } } });
+    const result = await createPlanningActivities({
+      clusters: clustersOf({ source: () => source, target: () => target }),
+    }).inspectClusters({ run: 'move', runbook: runbookOf('move'), ...(owner ? { owner } : {}) });
+    expect(result.checks.find(({ id }) => id === 'index.name-free')?.state).toBe(state);
   });
 
   it('reads indices and aliases, and keeps the result small', async () => {

@@ -1,3 +1,4 @@
+import { MockActivityEnvironment } from '@temporalio/testing';
 import { createVerificationActivities } from '../../activities/verification';
 import type { Cluster, Clusters, RequestParams } from '../../activities/elasticsearch/cluster';
 import { indexOf, runbookOf } from '../support/fixtures';
@@ -21,7 +22,9 @@ function fakeCluster(
   const each = <T>(path: string, make: (index: FakeIndex) => T) =>
     Object.fromEntries(named(path).map((name) => [name, make(indices[name]!)]));
   const answer = (path: string): unknown => {
-    if (path.endsWith('/_settings')) return each(path, ({ settings = {} }) => ({ settings }));
+    if (path.endsWith('/_settings')) {
+      return each(path, ({ settings = {} }) => ({ settings: { 'index.number_of_shards': '1', ...settings } }));
+    }
     if (path.endsWith('/_mapping')) return each(path, () => ({ mappings: {} }));
     if (path.endsWith('/_count')) return { count: indices[named(path)[0] ?? '']?.documents, _shards: { failed: 0 } };
     if (path.startsWith('/_cat/indices')) {
@@ -29,13 +32,17 @@ function fakeCluster(
     }
     if (path.includes('/_stats')) {
       const shard = (count: number, primary: boolean) => ({
-        routing: { primary },
+        routing: { primary, state: 'STARTED' },
         docs: { count },
         seq_no: { max_seq_no: 1 },
       });
-      // the replica first, and with another count: only the primary may be read
+      // where a relocating primary goes to
+      const moving = () => ({ routing: { primary: true, state: 'INITIALIZING' }, docs: { count: 0 } });
+      // the replica first, and with another count: only the started primary may be read
       return {
-        indices: each(path, ({ documents }) => ({ shards: { 0: [shard(999, false), shard(documents, true)] } })),
+        indices: each(path, ({ documents }) => ({
+          shards: { 0: [shard(999, false), moving(), shard(documents, true)] },
+        })),
       };
     }
     return {};
@@ -74,6 +81,7 @@ describe('verifyIndices', () => {
       changes: [],
       summary: '2 indices, 7 documents compared: no difference',
       differences: [],
+      behind: [],
       adapted: [],
       indices: 2,
       documents: 7,
@@ -84,6 +92,17 @@ describe('verifyIndices', () => {
       expect(refresh).toBeGreaterThan(-1);
       expect(refresh).toBeLessThan(paths.findIndex((path) => path.endsWith('/_count')));
     }
+  });
+
+  it('gives a heartbeat for each answer, so that one slow request is all that a heartbeat timeout has to bear', async () => {
+    const indices = { a: { documents: 3 } };
+    const [source, target] = [fakeCluster('source', indices), fakeCluster('target', indices)];
+    const environment = new MockActivityEnvironment();
+    const heartbeats: unknown[] = [];
+    environment.on('heartbeat', (details) => heartbeats.push(details));
+    await environment.run(() => verify(source, target, ['a']));
+    expect(heartbeats).toHaveLength(source.seen.length + target.seen.length + 1);
+    expect(heartbeats.at(-1)).toEqual({ done: 1, total: 1, unit: 'indices' });
   });
 
   it('changes nothing but for the refresh', async () => {
@@ -99,6 +118,8 @@ describe('verifyIndices', () => {
     const result = await verify(source, target, ['a', 'b']);
     expect(result.summary).toBe('2 indices, 2 documents compared: 3 differences in 2 of them');
     expect(result.differences.map(({ where }) => where)).toEqual(['index a', 'index a', 'index b']);
+    // of both the source has it all
+    expect(result.behind).toEqual(['a', 'b']);
   });
 
   it('asks in pieces that fit into a request line, and joins what was adapted', async () => {

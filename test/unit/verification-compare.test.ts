@@ -26,7 +26,7 @@ describe('compareIndex', () => {
     compareIndex(source, target, { isFrozenByRun: false, targetDataNodes: 2 });
 
   it('finds nothing between an index and its like', () => {
-    expect(compare(state(), state())).toEqual({ differences: [], adapted: [] });
+    expect(compare(state(), state())).toEqual({ differences: [], adapted: [], isBehind: false });
   });
 
   it('misses what is not there', () => {
@@ -40,8 +40,45 @@ describe('compareIndex', () => {
     expect(findings).toEqual({
       differences: [],
       adapted: ['yellow: wants 3 copies of each shard, and the target has 2 data nodes'],
+      isBehind: false,
     });
     expect(compare(state({ settings }), state({ settings, health: 'red' })).differences).toHaveLength(1);
+  });
+
+  describe('calls an index behind', () => {
+    const later = { documents: 13, shards: shards([9, 8], [4, 3]) };
+    it('when only the source went on, whatever else differs with it', () => {
+      expect(compare(state(later), state()).isBehind).toBe(true);
+      const mapping = { properties: { a: { type: 'text' }, b: { type: 'long' } } };
+      expect(compare(state({ ...later, mapping }), state()).isBehind).toBe(true);
+    });
+
+    it.each<[string, Partial<IndexState>, Partial<IndexState>]>([
+      ['a primary of the target is not started, as after a failed restore', later, { shards: shards([6, 5]) }],
+      ['another shard has lost documents', later, { shards: shards([6, 5], [3, 3]) }],
+      ['documents were lost at the same numbers', {}, { documents: 9, shards: shards([5, 5], [4, 3]) }],
+    ])('when %s: the source has it all', (_, source, target) => {
+      expect(compare(state(source), state(target)).isBehind).toBe(true);
+    });
+
+    it('when the copy is missing and the source is whole', () => {
+      expect(compare(state()).isBehind).toBe(true);
+      expect(compare(state({ shards: shards([6, 5]) })).isBehind).toBe(false);
+      expect(compare(state({ status: 'close', shards: {} })).isBehind).toBe(false);
+    });
+
+    it.each<[string, Partial<IndexState> | undefined, Partial<IndexState>]>([
+      ['the source is gone', undefined, {}],
+      ['a mapping alone differs', { mapping: {} }, {}],
+      ['a setting alone differs', { settings: { 'index.number_of_shards': '2', 'index.x': '1' } }, {}],
+      ['a primary of the source is not started', { shards: shards([9, 8]) }, {}],
+      ['a primary of both is not started', { shards: shards([9, 8]) }, { shards: shards([6, 5]) }],
+      ['another shard of the target is further on', later, { shards: shards([6, 5], [5, 4]) }],
+    ])('never when %s', (_, source, target) => {
+      const findings = compare(source && state(source), state(target));
+      expect(findings.isBehind).toBe(false);
+      expect(findings.differences).not.toEqual([]);
+    });
   });
 
   it('wants the state as on the source, and green', () => {
@@ -63,6 +100,12 @@ describe('compareDocuments', () => {
     expect(differences({ documents: 13, shards: shards([8, 8], [5, 4]) }, {})).toEqual([
       'written on the source after its snapshot: 4 operations later (shards 0: 3, 1: 1); 13 documents on the source and 10 on the target. Stop its writers, or set freeze to beforeSnapshot, then retry, which moves it again',
     ]);
+  });
+
+  it('tells a loss also where another shard was written later', () => {
+    const found = differences({ documents: 13, shards: shards([9, 8], [4, 3]) }, { shards: shards([6, 5], [3, 3]) });
+    expect(found).toHaveLength(2);
+    expect(found[1]).toContain('shard 1 holds 4 documents on the source and 3 on the target');
   });
 
   it('sees an update and a deletion, which leave the count as it was', () => {

@@ -1,6 +1,7 @@
-import type { WorkflowHandle } from '@temporalio/client';
+import type { WorkflowHandleWithFirstExecutionRunId } from '@temporalio/client';
 import { WorkflowUpdateFailedError } from '@temporalio/client';
 import type { StepDecision } from '../../contracts/decisions';
+import { ownerOf } from '../../contracts/ids';
 import { queries, updates, workflowTypes } from '../../contracts/messages';
 import type { MigrationPlan } from '../../contracts/plan';
 import type { MigrationRunbook } from '../../contracts/runbook';
@@ -23,7 +24,7 @@ afterAll(async () => environment?.stop());
 const why = { by: 'kim', reason: 'test' };
 
 interface Started {
-  handle: WorkflowHandle<(input: unknown) => Promise<RunStatus>>;
+  handle: WorkflowHandleWithFirstExecutionRunId<(input: unknown) => Promise<RunStatus>>;
   calls: string[];
   status(): Promise<RunStatus>;
   reach(isReached: (status: RunStatus) => boolean): Promise<RunStatus>;
@@ -82,13 +83,14 @@ test('moves every batch through its stages, then aliases, then marks and snapsho
     expect(own.splice(0, 2).sort()).toEqual(['inspectClusters', 'inspectHosts']);
     expect(own).toEqual([
       'planMigration',
-      'isRepositoryRegistered prepare/source/repository',
+      'readRepository prepare/source/repository',
       'registerRepository prepare/source/repository',
       'verifyRepository prepare/source/repository',
-      'isRepositoryRegistered prepare/target/repository',
+      'readRepository prepare/target/repository',
       'registerRepository prepare/target/repository',
       'verifyIndices verify/all',
       'verifyIndices verify/all',
+      'readSelection verify/all',
       'applyAliases cutover/aliases',
       'unmarkIndices finish/marks',
       'deleteSnapshot finish/snapshots',
@@ -159,6 +161,7 @@ test('a skipped step makes the end "completed with differences", with who and wh
       changes: [],
       differences: step.includes('batch') ? [{ where: 'index-1', what: '3 documents less' }] : [],
       adapted: [],
+      behind: [],
       indices: 1,
       documents: 1,
     }),
@@ -176,23 +179,147 @@ test('a skipped step makes the end "completed with differences", with who and wh
   });
 });
 
-test('a retry after differences takes the batch again, from a new snapshot', async () => {
+/** A comparison that finds index-1 unlike, so often; `isBehind` where a new snapshot would mend it. */
+const differing = (times: number, isBehind: boolean) => {
   let comparisons = 0;
-  const over = {
+  return {
     verifyIndices: async () => {
       comparisons += 1;
-      const differences = comparisons <= 2 ? [{ where: 'index-1', what: 'later writes' }] : [];
-      return { changed: false, summary: '', changes: [], differences, adapted: [], indices: 1, documents: 1 };
+      return {
+        changed: false,
+        summary: '',
+        changes: [],
+        differences: comparisons <= times ? [{ where: 'index index-1', what: 'later writes' }] : [],
+        adapted: [],
+        behind: isBehind ? ['index-1'] : [],
+        indices: 1,
+        documents: 1,
+      };
     },
   };
-  await migrate(planOf(1), over, async ({ handle, reach, decide, calls }) => {
+};
+
+test('a retry after differences takes the batch again; what was restored goes once the new snapshot is there', async () => {
+  // Compared by the step, by its retry, and once more before anything is deleted.
+  await migrate(planOf(1), differing(3, true), async ({ handle, reach, decide, calls }) => {
     await reach((status) => status.state === 'stuck');
     await decide('retry');
     const status = await handle.result();
     expect(status.state).toBe('completed');
     expect(status.batches[0]?.snapshots).toHaveLength(2);
-    expect(calls.filter((call) => call === 'deleteRestoredIndices batch-0001/verify')).toHaveLength(1);
+    const retaken = calls.filter((call) => /^(take|delete).*batch-0001\/verify/.test(call));
+    expect(retaken).toEqual([
+      'takeSnapshot batch-0001/verify',
+      'deleteRestoredIndices batch-0001/verify',
+      'deleteSnapshot batch-0001/verify',
+    ]);
   });
+});
+
+test('a retry deletes nothing where the source has lost an index or the target was written to', async () => {
+  await migrate(planOf(1), differing(2, false), async ({ handle, reach, decide, calls }) => {
+    const first = await reach((status) => status.state === 'stuck');
+    expect(first.batches[0]?.steps.at(-1)?.failure?.remedy).toContain('could delete the only copy');
+    await decide('retry');
+    await reach((status) => status.state === 'stuck' && status.batches[0]?.steps.at(-1)?.attempt === 2);
+    expect(calls.filter((call) => call.startsWith('delete'))).toEqual([]);
+    await decide('retry');
+    expect((await handle.result()).state).toBe('completed');
+  });
+});
+
+test('a retry of a comparison that was never made only compares', async () => {
+  let isAway = true;
+  const { verifyIndices } = differing(1, true);
+  const over = {
+    verifyIndices: async () => {
+      if (isAway) throw stuckBecause({ type: 'ClusterUnreachable', message: 'the source is away' });
+      return verifyIndices();
+    },
+  };
+  await migrate(planOf(1), over, async ({ handle, reach, decide, calls }) => {
+    await reach((status) => status.state === 'stuck');
+    isAway = false;
+    await decide('retry');
+    await reach((status) => status.state === 'stuck' && status.batches[0]?.steps.at(-1)?.attempt === 2);
+    expect(calls.filter((call) => call.startsWith('delete'))).toEqual([]);
+    await decide('retry');
+    expect((await handle.result()).state).toBe('completed');
+  });
+});
+
+test('a skip of another step leaves no batch out of the comparison; what is accepted is not asked about again', async () => {
+  const over = {
+    finalizeIndices: async () => Promise.reject(stuckBecause({ message: 'no node for the replicas' })),
+    verifyIndices: async ({ step }: { step: string }) => {
+      const late = { where: 'index index-1', what: `seen ${step.startsWith('batch') ? 'by the batch' : 'later'}` };
+      const known = { where: 'index index-1', what: 'known' };
+      return {
+        changed: false,
+        summary: '',
+        changes: [],
+        differences: [known, late],
+        adapted: [],
+        behind: [],
+        indices: 1,
+        documents: 1,
+      };
+    },
+  };
+  await migrate(planOf(1), over, async ({ handle, reach, decide }) => {
+    await reach((status) => status.state === 'stuck');
+    await decide('skip', { step: 'batch-0001/finalize' });
+    await reach((status) => /verify/.test(status.batches[0]?.steps.find(({ state }) => state === 'stuck')?.id ?? ''));
+    await decide('skip', { step: 'batch-0001/verify' });
+    const stuck = await reach((status) => status.steps.some((step) => step.state === 'stuck'));
+    expect(stuck.steps.at(-1)?.failure?.why).toBe('index index-1: seen later');
+    await decide('skip', { step: 'verify/all' });
+    expect((await handle.result()).state).toBe('completed with differences');
+  });
+});
+
+test('an index that came after the plan is a difference; aliases go on as the source has them now', async () => {
+  const alias = { add: { index: 'index-1', alias: 'now' } };
+  const given: unknown[] = [];
+  const over = {
+    readSelection: async () => ({
+      unplanned: ['logs-tomorrow'],
+      aliases: [alias, { add: { index: 'gone', alias: 'b' } }],
+    }),
+    applyAliases: async ({ actions }: { actions: unknown }) => {
+      given.push(actions);
+      return { changed: true, summary: '', changes: [] };
+    },
+  };
+  await migrate(planOf(1), over, async ({ handle, reach, decide }) => {
+    const stuck = await reach((status) => status.state === 'stuck');
+    expect(stuck.steps.at(-1)?.failure?.why).toContain('index logs-tomorrow: came to the source after the plan');
+    await decide('skip', { step: 'verify/all' });
+    const { differences } = await handle.result();
+    expect(given).toEqual([[alias]]);
+    expect(differences.map(({ where }) => where)).toEqual(['verify/all', 'alias b']);
+  });
+});
+
+test('an abort is refused once the cutover has begun, as it would delete what applications wrote', async () => {
+  const gates = (name: string) => runbookOf(name, { gates: ['cutover', 'finish'] });
+  await migrate(
+    planOf(1),
+    {},
+    async ({ handle, reach, decide, calls }) => {
+      await reach((status) => status.gates[0]?.state === 'open');
+      await decide('approve', { gate: 'cutover' });
+      await reach((status) => status.gates[1]?.state === 'open');
+      expect(await fails(decide('abort'))).toMatch(/would delete what they wrote/);
+      // Temporal's own cancellation cannot be refused: it leaves the target as it is.
+      await handle.cancel();
+      const status = await handle.result();
+      expect(status.state).toBe('aborted');
+      expect(status.differences[0]?.what).toContain('cancelled after its cutover');
+      expect(calls.filter((call) => /^(delete|remove|unregister)/.test(call))).toEqual([]);
+    },
+    gates,
+  );
 });
 
 test('a PARTIAL snapshot is deleted and taken again under the next name, never restored', async () => {
@@ -218,7 +345,8 @@ test('a PARTIAL snapshot is deleted and taken again under the next name, never r
     },
   };
   await migrate(planOf(1), over, async ({ handle }) => {
-    const { run } = await handle.result();
+    await handle.result();
+    const run = ownerOf(handle.workflowId, handle.firstExecutionRunId);
     expect(asked).toEqual([1, 2, 3].map((round) => `${run}-batch-0001-${round}`));
     expect(restoredFrom).toEqual([`${run}-batch-0001-3`]);
   });
@@ -323,10 +451,10 @@ test('an abort lets what is under way end, then undoes in reverse, each undo a s
         {
           step,
           at: '',
-          where: repository.side,
-          what: repository.name,
-          before: '',
-          after: '',
+          where: `${repository.side} cluster`,
+          what: `repository ${repository.name}`,
+          before: 'not registered',
+          after: 'registered there',
           undo: {
             kind: 'repository' as const,
             side: repository.side,
@@ -359,9 +487,9 @@ test('an abort lets what is under way end, then undoes in reverse, each undo a s
     await decide('abort', { reason: 'wrong cluster' });
     const status = await handle.result();
     expect(status.state).toBe('aborted');
-    expect(calls.slice(calls.indexOf('deleteRestoredIndices undo/batch-0001'))).toEqual([
-      'deleteRestoredIndices undo/batch-0001',
-      'deleteSnapshot undo/batch-0001',
+    expect(calls.slice(calls.indexOf('deleteRestoredIndices undo/batch-0001/indices'))).toEqual([
+      'deleteRestoredIndices undo/batch-0001/indices',
+      'deleteSnapshot undo/batch-0001/snapshots',
       'unregisterRepository undo/prepare/target/repository',
       'unregisterRepository undo/prepare/source/repository',
     ]);
@@ -369,12 +497,13 @@ test('an abort lets what is under way end, then undoes in reverse, each undo a s
       'done',
       'done',
       'done',
+      'done',
     ]);
     expect(status.changes.every((change) => change.undo === undefined)).toBe(true);
     // What was done and what was undone are both evidence, a batch's own beside its steps.
     expect(status.changes.map(({ where, after }) => [where, after])).toEqual([
-      ['source', ''],
-      ['target', ''],
+      ['source cluster', 'registered there'],
+      ['target cluster', 'registered there'],
       ['target', 'absent'],
       ['source', 'absent'],
     ]);

@@ -12,6 +12,9 @@ import { checkAllocation, checkRoom } from './room-checks';
 import { checkSnapshotWork } from './snapshot-checks';
 
 export interface CheckFacts {
+  run: string;
+  /** Of the execution that asks; without one every execution of the run counts as ours. */
+  owner?: string;
   runbook: MigrationRunbook;
   source: ClusterView;
   target: ClusterView;
@@ -21,7 +24,8 @@ export interface CheckFacts {
 }
 
 /** Every check of the two clusters, in the order in which an operator would ask. */
-export function runChecks({ runbook, source, target, selected, taken, nowMs }: CheckFacts): Check[] {
+export function runChecks(facts: CheckFacts): Check[] {
+  const { runbook, source, target, selected, taken, nowMs } = facts;
   return [
     ...checkClusters(source, target),
     ...checkIndices(runbook, source, target, selected),
@@ -31,7 +35,7 @@ export function runChecks({ runbook, source, target, selected, taken, nowMs }: C
     ...checkRoom(target, selected, taken),
     checkAllocation(target, selected),
     ...checkRepositories(runbook, source, target),
-    ...checkSnapshotWork(runbook, source, target),
+    ...checkSnapshotWork(facts, source, target),
     ...checkLifecycle(source, target, selected, nowMs),
   ];
 }

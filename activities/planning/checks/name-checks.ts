@@ -1,3 +1,4 @@
+import { isOwnerOf } from '../../../contracts/ids';
 import type { Check } from '../../../contracts/status';
 import type { ClusterView, SelectedIndex, TakenIndex } from '../view';
 import { nameOf } from './cluster-checks';
@@ -34,8 +35,8 @@ export function checkNames(target: ClusterView, selected: SelectedIndex[], taken
   );
 }
 
-/** Snapshots are named <run>-batch-0001-1 (contracts/ids.ts); another run's name may begin with ours. */
-export function isSnapshotOfRun(run: string, snapshot: string): boolean {
-  const prefix = `${run}-batch-`;
-  return snapshot.startsWith(prefix) && /^\d{4,}-\d+$/.test(snapshot.slice(prefix.length));
+/** Snapshots are named <owner>-batch-0001-1 (contracts/ids.ts); another run's name may begin with ours. */
+export function isSnapshotOfRun({ run, owner }: { run: string; owner?: string }, snapshot: string): boolean {
+  const found = /^(.+)-batch-\d{4,}-\d+$/.exec(snapshot)?.[1];
+  return found !== undefined && (owner === undefined ? isOwnerOf(found, run) : found === owner);
 }

@@ -42,15 +42,18 @@ function checkName(runbook: MigrationRunbook, view: ClusterView): Check {
         )
       : passed(subject, `type ${there.type}`);
   }
+  // the source writes snapshots into it; registerRepository asks the same
+  const isWritten = view.facts.side === 'source';
   const subject: CheckSubject = {
     id: 'repository.free',
     level: 'mandatory',
     where,
-    wanted: `no repository ${name}, or one of type fs at ${plan?.location}`,
+    wanted: `no repository ${name}, or ${isWritten ? 'a writable one' : 'one'} of type fs at ${plan?.location}`,
   };
   if (!there) return passed(subject, 'the name is free');
-  const seen = `${name} of type ${there.type} at ${there.settings['location'] ?? 'no location'}`;
-  return there.type === 'fs' && there.settings['location'] === plan?.location
+  const isReadonly = there.settings['readonly'] === 'true';
+  const seen = `${name} of type ${there.type} at ${there.settings['location'] ?? 'no location'}${isReadonly ? ', read-only' : ''}`;
+  return there.type === 'fs' && there.settings['location'] === plan?.location && !(isWritten && isReadonly)
     ? passed(subject, seen)
     : failed(
         subject,

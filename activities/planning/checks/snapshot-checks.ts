@@ -1,4 +1,3 @@
-import type { MigrationRunbook } from '../../../contracts/runbook';
 import type { Check } from '../../../contracts/status';
 import { takesConcurrentSnapshots } from '../layout';
 import type { ClusterView } from '../view';
@@ -7,12 +6,16 @@ import { isSnapshotOfRun } from './name-checks';
 import { noneOf, notApplicable, type CheckSubject } from './make-check';
 
 /** Whether something else snapshots, deletes or restores; what this run itself began does not count. */
-export function checkSnapshotWork(runbook: MigrationRunbook, source: ClusterView, target: ClusterView): Check[] {
-  return [idle(runbook, source), idle(runbook, target), scheduled(source)];
+export function checkSnapshotWork(
+  run: { run: string; owner?: string },
+  source: ClusterView,
+  target: ClusterView,
+): Check[] {
+  return [idle(run, source), idle(run, target), scheduled(source)];
 }
 
-function idle(runbook: MigrationRunbook, view: ClusterView): Check {
-  const others = view.snapshotWork.filter(({ snapshot }) => !isSnapshotOfRun(runbook.name, snapshot));
+function idle(run: { run: string; owner?: string }, view: ClusterView): Check {
+  const others = view.snapshotWork.filter(({ snapshot }) => !isSnapshotOfRun(run, snapshot));
   // Restores stand in nobody's way, and from 7.9 on snapshots queue; before, a second one is refused.
   const mustBeIdle = view.facts.side === 'source' && !takesConcurrentSnapshots(view.facts);
   return noneOf(
