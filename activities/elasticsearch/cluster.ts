@@ -1,4 +1,3 @@
-import { setMaxListeners } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import type { ClusterConnection, MigrationRunbook, Side } from '../../contracts/runbook';
 import { cancellationSignal } from '../context';
@@ -109,8 +108,6 @@ async function request<T>(client: RawClient, side: Side, params: RequestParams):
   try {
     // A cancelled activity need not wait for what it reads; what it writes is let through, so that its end is known.
     const signal = params.method === 'GET' ? cancellationSignal() : undefined;
-    // The preflight reads many things at once, and each listens until it is answered: no leak to be warned of.
-    if (signal) setMaxListeners(0, signal);
     answer = await client.send({
       ...params,
       timeoutMs: params.timeoutMs ?? requestTimeoutMs,

@@ -111,10 +111,17 @@ export async function readNodeService(host: Host, input: HostInput): Promise<Nod
   };
 }
 
-/** Without the frames of Java's stack traces: the cause stands above them, and would be pushed out of the last lines. */
+/**
+ * Without the frames of Java's stack traces: the cause stands above them, and would be pushed out of the last lines.
+ * Elasticsearch 8 only says in which log the cause stands: its errors follow.
+ */
 const journalScript = `
-journalctl -u "$1" -n 100 --no-pager -o cat 2>/dev/null |
-  grep -vE '^[[:space:]]+(at |\\.\\.\\. [0-9]+ more)' | tail -n 15 | cut -c1-300
+frames='^[[:space:]]+(at |\\.\\.\\. [0-9]+ more)'
+words=$(journalctl -u "$1" -n 100 --no-pager -o cat 2>/dev/null | grep -vE "$frames" | tail -n 15 | cut -c1-300)
+printf '%s\\n' "$words"
+log=$(printf '%s\\n' "$words" | sed -n 's/.*check the logs at \\(\\/.*\\.log\\)$/\\1/p' | tail -n 1)
+[ -f "$log" ] || exit 0
+tail -n 300 -- "$log" | grep -vE "$frames" | grep -A 1 -E '^\\[[^]]*\\]\\[(ERROR|FATAL)' | tail -n 4 | cut -c1-400
 `;
 
 async function journal(host: Host, unit: string): Promise<string> {

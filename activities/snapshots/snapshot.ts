@@ -112,8 +112,9 @@ export function createSnapshotActivities({
      */
     async deleteSnapshot({ owner, runbook, step, repository, snapshot }) {
       const cluster = await clusters.connect(runbook, 'source');
-      const found = await readSnapshot(cluster, repository, snapshot);
-      if (found && !isOurs(cluster, found, owner)) return unchanged(`${snapshot} is left alone: not taken by this run`);
+      const isThere = await isListed(cluster, repository, snapshot);
+      if (isThere && !(await isOursByMetadata(cluster, { owner, repository, snapshot })))
+        return unchanged(`${snapshot} is left alone: not taken by this run`);
       await follow<true>({
         stallMs: deleteStallMs,
         stalled: (last) =>
@@ -126,7 +127,7 @@ export function createSnapshotActivities({
           }),
         look: () => lookAtDeletion(cluster, repository, snapshot),
       });
-      if (!found) return unchanged(`${snapshot} is not in the repository`);
+      if (!isThere) return unchanged(`${snapshot} is not in the repository`);
       return changedBy(step, `deleted the snapshot ${snapshot}`, {
         where: `source cluster, repository ${repository}`,
         what: `snapshot ${snapshot}`,
@@ -147,13 +148,32 @@ function isOurs(cluster: Cluster, found: SnapshotInfo, owner: string): boolean {
   return keepsMetadata(cluster) ? found.metadata?.shardlift?.owner === owner : found.snapshot.startsWith(`${owner}-`);
 }
 
+/** A snapshot whose own metadata is damaged can still be deleted, and must be, before it is taken anew: then its name tells. */
+async function isOursByMetadata(
+  cluster: Cluster,
+  { owner, repository, snapshot }: { owner: string; repository: string; snapshot: string },
+): Promise<boolean> {
+  try {
+    const found = await readSnapshot(cluster, repository, snapshot);
+    return found === undefined || isOurs(cluster, found, owner);
+  } catch (error) {
+    if (!(error instanceof ApplicationFailure) || error.type !== 'BlobCorrupted') throw error;
+    return snapshot.startsWith(`${owner}-`);
+  }
+}
+
+/** Whether the repository's index, or the cluster's work, names it: none of the snapshot's own files are read for that. */
+async function isListed(cluster: Cluster, repository: string, snapshot: string): Promise<boolean> {
+  return (await readSnapshot(cluster, repository, snapshot, { verbose: false })) !== undefined;
+}
+
 /** Asks for the deletion where none is under way. It is over when the snapshot and the cluster's work on it are gone. */
 async function lookAtDeletion(
   cluster: Cluster,
   repository: string,
   snapshot: string,
 ): Promise<{ result: true } | { progress: Progress }> {
-  const isThere = (await readSnapshot(cluster, repository, snapshot)) !== undefined;
+  const isThere = await isListed(cluster, repository, snapshot);
   const work = await readSnapshotWork(cluster);
   const isUnderWay = work.some(
     (each) =>
@@ -197,10 +217,16 @@ function snapshotPath(repository: string, snapshot: string): string {
   return `/_snapshot/${encodeURIComponent(repository)}/${encodeURIComponent(snapshot)}`;
 }
 
-async function readSnapshot(cluster: Cluster, repository: string, snapshot: string): Promise<SnapshotInfo | undefined> {
+async function readSnapshot(
+  cluster: Cluster,
+  repository: string,
+  snapshot: string,
+  query: { verbose?: boolean } = {},
+): Promise<SnapshotInfo | undefined> {
   const answer = await cluster.request<{ snapshots?: SnapshotInfo[]; error?: { type?: string; reason?: string } }>({
     method: 'GET',
     path: snapshotPath(repository, snapshot),
+    query,
     allow: [404],
   });
   if (answer.status !== 404) return answer.body.snapshots?.[0];

@@ -106,7 +106,7 @@ describe('deleteSnapshot', () => {
       summary: `${snapshot} is left alone: not taken by this run`,
       changes: [],
     });
-    expect(fake.asked).toEqual([`GET ${path}`]);
+    expect(fake.asked).toEqual([`GET ${path}`, `GET ${path}`]);
   });
 
   it('is done where there is none', async () => {
