@@ -100,8 +100,11 @@ export async function restartNode(
     });
   }
   memory.status ??= (await activities.waitForHealth({ ...input, nodes: 1, status: 'yellow' })).status;
-  memory.allocation ??=
-    (await activities.readClusterSettings({ ...input, keys: [allocationSetting] }))[allocationSetting] ?? null;
+  // Once only: a second attempt would read our own hold. Unset is null, and is remembered too.
+  if (memory.allocation === undefined) {
+    const settings = await activities.readClusterSettings({ ...input, keys: [allocationSetting] });
+    memory.allocation = settings[allocationSetting] ?? null;
+  }
   const before = { [allocationSetting]: memory.allocation };
   // Undone by an abort in the middle; on an operator's retry it is asked for again, as it may never have been set.
   const hold = { run, runbook, side, before, values: held };

@@ -84,12 +84,14 @@ export function checksOfHost(host: RunbookHost, facts: HostFacts, onlyCopies = f
       'host.config',
       'mandatory',
       host.name,
-      passedIf(
-        yml?.parses === true,
-        !yml ? 'no elasticsearch.yml there' : yml.parses ? yml.path : (yml.error ?? 'cannot be read'),
-        `${host.configPath}/elasticsearch.yml that can be read and edited`,
-        yml ? `mend ${yml.path} on ${host.name} at the place named` : 'correct hosts.configPath in the runbook',
-      ),
+      !facts.sudo
+        ? { state: 'not applicable', seen: 'it cannot be read without root', wanted: 'a file that can be edited' }
+        : passedIf(
+            yml?.parses === true,
+            !yml ? 'no elasticsearch.yml there' : yml.parses ? yml.path : (yml.error ?? 'cannot be read'),
+            `${host.configPath}/elasticsearch.yml that can be read and edited`,
+            yml ? `mend ${yml.path} on ${host.name} at the place named` : 'correct hosts.configPath in the runbook',
+          ),
     ),
     check(
       'host.elasticsearch-user-exists',

@@ -571,6 +571,56 @@ test('hosts: the server first, then its clients; nodes restart one by one, the e
   );
 });
 
+test.each(['retry', 'skip'] as const)(
+  'a restart that is stuck leaves no hold on allocation after a %s',
+  async (verb) => {
+    const nodes = [nodeOf('n11', '10.99.0.11'), nodeOf('n12', '10.99.0.12'), nodeOf('n13', '10.99.0.13')];
+    const base = planOf(1);
+    const plan = (): MigrationPlan => ({
+      ...base,
+      source: { ...base.source, nodes },
+      shares: [
+        {
+          id: 'share',
+          server: 'h11',
+          exportPath: '/srv/snapshots',
+          mountPath: '/srv/snapshots',
+          mountOptions: ['hard'],
+          clients: [],
+        },
+      ],
+      repositories: [{ side: 'source', name: 'r', register: true, location: '/srv/snapshots/r', readonly: false }],
+    });
+    // As a cluster does: what was set is what is read.
+    const settings: Record<string, string | null> = { 'cluster.routing.allocation.enable': null };
+    let waits = 0;
+    const over = {
+      readClusterSettings: async () => ({ ...settings }),
+      putClusterSettings: async ({ values }: { values: Record<string, string | null> }) => {
+        Object.assign(settings, values);
+        return { changed: true, summary: '', changes: [] };
+      },
+      waitForNode: async () => {
+        waits += 1;
+        if (waits === 1) throw stuckBecause({ type: 'NodeDidNotReturn', message: 'it is away' });
+        return { changed: false, summary: '', changes: [] };
+      },
+    };
+    await migrate(
+      plan(),
+      over,
+      async ({ handle, reach, decide }) => {
+        await reach((status) => status.state === 'stuck');
+        expect(settings).toEqual({ 'cluster.routing.allocation.enable': 'primaries' });
+        await decide(verb, { step: 'prepare/source/restart/h11' });
+        await handle.result();
+        expect(settings).toEqual({ 'cluster.routing.allocation.enable': null });
+      },
+      siteRunbookOf,
+    );
+  },
+);
+
 test('raised limits are put back after the move, and an abort before that puts them back too', async () => {
   const settings = ({ values, step }: { values: object; step: string }) => ({
     changed: true,
