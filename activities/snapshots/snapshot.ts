@@ -1,5 +1,6 @@
 import { ApplicationFailure } from '@temporalio/common';
 import type { ClusterActivities, SnapshotResult } from '../../contracts/cluster-activities';
+import type { FailureInfo } from '../../contracts/failures';
 import type { Progress } from '../../contracts/status';
 import { heartbeat } from '../context';
 import { classifyAnswer, readErrorAnswer, timedOut } from '../elasticsearch/classify-error';
@@ -21,7 +22,8 @@ interface SnapshotInfo {
 
 interface SnapshotStatusAnswer {
   snapshots: {
-    shards_stats: { done: number; total: number };
+    shards_stats: { done: number; failed?: number; total: number };
+    indices?: Record<string, { shards: Record<string, { reason?: string }> }>;
     stats: {
       total: { size_in_bytes: number; file_count: number };
       processed?: { size_in_bytes: number };
@@ -76,6 +78,7 @@ export function createSnapshotActivities({
           remedy: 'delete it if nobody needs it, then retry',
         });
       }
+      let shardFailures: SnapshotInfo['failures'] = [];
       found = await follow<SnapshotInfo>({
         stallMs,
         stalled: (last) =>
@@ -89,8 +92,10 @@ export function createSnapshotActivities({
         look: async () => {
           const seen = await readSnapshot(cluster, repository, snapshot);
           if (seen && seen.state !== 'IN_PROGRESS') return { result: seen };
-          if (!seen) return { result: missing(snapshot) };
-          const { stats, shards_stats: shards } = await readStatus(cluster, repository, snapshot);
+          if (!seen) return { result: await vanished(cluster, repository, snapshot, shardFailures) };
+          const { stats, shards_stats: shards, indices: each } = await readStatus(cluster, repository, snapshot);
+          // Kept while they can be seen: a full share lets the snapshot vanish with its reasons.
+          if (shards.failed) shardFailures = failuresIn(each);
           return {
             progress: {
               done: stats.processed?.size_in_bytes ?? 0,
@@ -256,15 +261,37 @@ async function readStatus(cluster: Cluster, repository: string, snapshot: string
   );
 }
 
-/** A snapshot vanishes when a master fails over before it was written down, or when somebody deletes it. */
-function missing(snapshot: string): SnapshotInfo {
-  return {
-    snapshot,
-    state: 'FAILED',
-    failures: [],
-    reason: 'it has vanished',
-    shards: { total: 0, failed: 0, successful: 0 },
-  };
+/**
+ * A snapshot vanishes when its end could not be written down (a full share, a master that fails over), or when somebody
+ * deletes it. Elasticsearch says why in its log only: what its shards said is told instead, and what the repository says
+ * when it is asked to write.
+ */
+async function vanished(
+  cluster: Cluster,
+  repository: string,
+  snapshot: string,
+  failures: SnapshotInfo['failures'],
+): Promise<SnapshotInfo> {
+  const path = `/_snapshot/${encodeURIComponent(repository)}/_verify`;
+  const cause = await cluster.request({ method: 'POST', path, timeoutMs: statisticsTimeoutMs }).then(
+    () => 'its repository can be written to now; the log of the elected master says more',
+    (error: unknown) => {
+      const info = error instanceof ApplicationFailure ? (error.details?.[0] as FailureInfo | undefined) : undefined;
+      return info ? [info.message, info.why].filter(Boolean).join(': ') : String(error);
+    },
+  );
+  const shards = { total: failures.length, failed: failures.length, successful: 0 };
+  return { snapshot, state: 'FAILED', failures, reason: `it has vanished: ${cause}`, shards };
+}
+
+function failuresIn(indices: SnapshotStatusAnswer['snapshots'][number]['indices'] = {}): SnapshotInfo['failures'] {
+  return Object.entries(indices)
+    .flatMap(([index, { shards }]) =>
+      Object.entries(shards).flatMap(([shard, { reason }]) =>
+        reason === undefined ? [] : [{ index, shard_id: Number(shard), reason }],
+      ),
+    )
+    .slice(0, fewFailures);
 }
 
 async function resultOf(

@@ -284,7 +284,8 @@ next(
       expect([host.name, await startedTimes(host.name)]).toEqual([host.name, isFirst ? '2' : '1']);
     }
     expect([await allocation('source'), await allocation('target')]).toEqual([undefined, undefined]);
-    await sh(other.name, `mount -o remount,bind,rw ${mountPath}`);
+    // A remount would not do: the service has a mount namespace of its own, which follows mounts but not their flags.
+    await sh(other.name, `umount ${mountPath} && mount ${mountPath}`);
   },
 );
 
