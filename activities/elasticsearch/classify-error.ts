@@ -9,18 +9,26 @@ export interface ErrorAnswer {
   reason: string;
 }
 
+interface Cause {
+  type?: string;
+  reason?: string;
+  caused_by?: Cause;
+}
+
+const mostCauses = 5;
+
 export function readErrorAnswer(status: number, body: unknown): ErrorAnswer {
   const error = (body as { error?: unknown } | null | undefined)?.error;
   if (typeof error === 'string') return { status, type: '', reason: error };
-  const {
-    type,
-    reason,
-    caused_by: causedBy,
-  } = (error ?? {}) as { type?: string; reason?: string; caused_by?: { reason?: string } };
-  const why = [reason, causedBy?.reason].filter(Boolean).join(': ');
+  const reasons: string[] = [];
+  // The system's own words, such as "Read-only file system", are the last of the chain.
+  for (let at = error as Cause | undefined; at && reasons.length < mostCauses; at = at.caused_by) {
+    if (at.reason && !reasons.includes(at.reason)) reasons.push(at.reason);
+  }
+  const why = reasons.join(': ');
   return {
     status,
-    type: type ?? '',
+    type: (error as Cause | undefined)?.type ?? '',
     reason: why || (typeof body === 'string' ? body : JSON.stringify(body ?? '')).slice(0, 2000),
   };
 }

@@ -61,6 +61,40 @@ PROPERTIES
   fi
 }
 
+# What the security manager of 7.x and OpenSearch must allow a module, for its standard input.
+painless_policy() {
+  cat <<'POLICY'
+grant {
+  permission java.lang.RuntimePermission "createClassLoader";
+  permission java.lang.RuntimePermission "getClassLoader";
+};
+POLICY
+}
+
+# reindex_policy elasticsearch|opensearch: whose REST client it uses
+reindex_policy() {
+  cat <<POLICY
+grant {
+  permission java.net.SocketPermission "*", "connect";
+};
+grant codeBase "\${codebase.$1-rest-client}" {
+  permission java.net.NetPermission "getProxySelector";
+};
+grant codeBase "\${codebase.httpasyncclient}" {
+  permission java.net.NetPermission "getProxySelector";
+};
+POLICY
+}
+
+mustache_policy() {
+  cat <<'POLICY'
+grant {
+  permission java.lang.reflect.ReflectPermission "suppressAccessChecks";
+  permission java.lang.RuntimePermission "accessDeclaredMembers";
+};
+POLICY
+}
+
 # opensearch_modules ARTIFACT...: those modules of OpenSearch 1 and 2, by the name of their artifact
 opensearch_modules() {
   jars "${@/#/org.opensearch.plugin:}"
@@ -68,27 +102,14 @@ opensearch_modules() {
   for artifact; do
     case $artifact in
       lang-painless) module lang-painless org.opensearch.painless.PainlessPlugin '' \
-        'lang-painless-* opensearch-scripting-painless-spi-* asm-[0-9]* asm-analysis-* asm-commons-* asm-tree-* asm-util-* antlr4-runtime-*' <<'POLICY' ;;
-grant {
-  permission java.lang.RuntimePermission "createClassLoader";
-  permission java.lang.RuntimePermission "getClassLoader";
-};
-POLICY
+        'lang-painless-* opensearch-scripting-painless-spi-* asm-[0-9]* asm-analysis-* asm-commons-* asm-tree-* asm-util-* antlr4-runtime-*' \
+        < <(painless_policy) ;;
       analysis-common) module analysis-common org.opensearch.analysis.common.CommonAnalysisPlugin lang-painless 'analysis-common-*' </dev/null ;;
       ingest-common) module ingest-common org.opensearch.ingest.common.IngestCommonPlugin lang-painless \
         'ingest-common-* opensearch-dissect-* opensearch-grok-* jcodings-* joni-*' </dev/null ;;
       reindex-client) module reindex org.opensearch.index.reindex.ReindexPlugin '' \
-        'reindex-client-* opensearch-ssl-config-* opensearch-rest-client-* httpc*-* httpasync* commons-codec-* commons-logging-*' <<'POLICY' ;;
-grant {
-  permission java.net.SocketPermission "*", "connect";
-};
-grant codeBase "${codebase.opensearch-rest-client}" {
-  permission java.net.NetPermission "getProxySelector";
-};
-grant codeBase "${codebase.httpasyncclient}" {
-  permission java.net.NetPermission "getProxySelector";
-};
-POLICY
+        'reindex-client-* opensearch-ssl-config-* opensearch-rest-client-* httpc*-* httpasync* commons-codec-* commons-logging-*' \
+        < <(reindex_policy opensearch) ;;
       parent-join-client) module parent-join org.opensearch.join.ParentJoinPlugin '' 'parent-join-*' </dev/null ;;
       mapper-extras-client) module mapper-extras org.opensearch.index.mapper.MapperExtrasPlugin '' 'mapper-extras-*' </dev/null ;;
       *) echo "no recipe for the module $artifact" >&2; return 1 ;;

@@ -22,6 +22,23 @@ const answers: [string, number, unknown, FailureInfo['type'], 'retried' | 'stuck
   ['no master', 503, error('master_not_discovered_exception', ''), 'ClusterUnavailable', 'retried'],
   ['a proxy in trouble', 502, '<html>Bad Gateway</html>', 'ClusterUnavailable', 'retried'],
   [
+    'a master that has the share read-only: its system says so, three causes down',
+    500,
+    {
+      error: {
+        type: 'repository_verification_exception',
+        reason: '[r] path  is not accessible on master node',
+        caused_by: {
+          type: 'repository_exception',
+          reason: '[r] cannot create blob store',
+          caused_by: { type: 'file_system_exception', reason: '/mnt/es/r: Read-only file system' },
+        },
+      },
+    },
+    'ShareNotWritable',
+    'stuck',
+  ],
+  [
     'another snapshot under way',
     503,
     error('concurrent_snapshot_execution_exception', 'a snapshot is already running'),
