@@ -1,10 +1,9 @@
 import { CancellationScope, condition, executeChild, isCancellation, workflowInfo } from '@temporalio/workflow';
-import { batchName, batchWorkflowId } from '../contracts/ids';
+import { batchName, batchWorkflowId, repositoryName } from '../contracts/ids';
 import { workflowTypes } from '../contracts/messages';
 import type { BatchPlan, MigrationPlan } from '../contracts/plan';
 import type { BatchStatus } from '../contracts/status';
 import type { MoveBatchInput } from '../contracts/workflow-inputs';
-import { repositoryName } from '../contracts/ids';
 import { isUnderWay, type RunBoard } from './run-board';
 
 /**

@@ -1,8 +1,7 @@
 import type { MigrationPlan } from '../contracts/plan';
-import { batchName } from '../contracts/ids';
-import { repositoryName } from '../contracts/ids';
+import { batchName, repositoryName } from '../contracts/ids';
 import type { RunbookHost } from '../contracts/runbook';
-import type { BatchStatus, Phase, Undo } from '../contracts/status';
+import type { BatchStatus, Undo } from '../contracts/status';
 import type { StepOutcome } from '../contracts/host-activities';
 import { allowAllocation, restartNode, type RestartMemory } from './rolling-restart';
 import type { RunBoard } from './run-board';
@@ -64,7 +63,7 @@ export async function undoChanges(
     if (!undo) continue;
     const id = `${phase}/${change.step}${change.step.includes(undo.kind) ? '' : `/${undo.kind}`}`;
     const memory: RestartMemory = {};
-    await board.runner.run({ id: uniqueId(board, id), phase: phaseOf(board), title: undo.summary }, async (step) => {
+    await board.runner.run({ id: uniqueId(board, id), phase: board.phase, title: undo.summary }, async (step) => {
       const outcome = await apply(board, step, undo, memory);
       delete change.undo;
       return outcome;
@@ -118,10 +117,6 @@ function uniqueId(board: RunBoard, id: string): string {
   let number = 2;
   while (taken.has(`${id}-${number}`)) number += 1;
   return `${id}-${number}`;
-}
-
-function phaseOf(board: RunBoard): Phase {
-  return board.phase;
 }
 
 async function apply(board: RunBoard, step: StepContext, undo: Undo, memory: RestartMemory): Promise<StepOutcome> {

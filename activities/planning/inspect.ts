@@ -10,7 +10,7 @@ import { reporting } from '../elasticsearch/reporting';
 import { aliasActions } from './alias-actions';
 import { runChecks } from './checks/all-checks';
 import { checkReachable, reachable } from './checks/cluster-checks';
-import { blocksRemedy, blocksSubject, checkSelection } from './checks/index-checks';
+import { blocksRemedy, blocksSubject, checkSelection, mostIndices } from './checks/index-checks';
 import { failed, type CheckSubject } from './checks/make-check';
 import { dependentChecks } from './checks/dependent-checks';
 import { readCluster, readNames } from './read-cluster';
@@ -44,6 +44,11 @@ export async function inspect(
   }
   Object.assign(stage, { done: 1, detail: 'both clusters read' });
   const selection = selectIndices(runbook.select, await readIndices(source.cluster, source.view.names));
+  if (selection.selected.length > mostIndices) {
+    // Their facts would not fit into the answer; the check says what to do instead.
+    checks.push(...checkSelection(source.view, selection));
+    return result;
+  }
   const watchWrites = runbook.freeze === 'none';
   const selected = await readSelected(source.cluster, selection.selected, { watchWrites });
   Object.assign(stage, { done: 2, detail: `${selected.length} indices read` });

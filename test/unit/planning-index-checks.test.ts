@@ -23,6 +23,17 @@ describe('checkSelection', () => {
     expect(checkOf(checks, 'index.hidden').state).toBe('not applicable');
   });
 
+  it('refuses more indices than one run can carry', () => {
+    const of = (number: number) =>
+      checkSelection(source, {
+        selected: Array.from({ length: number }, (_, index) => selectedIndex(`i-${index}`)),
+        leftOut: [],
+        unmatched: [],
+      });
+    expect(of(30_000).some(({ id }) => id === 'select.count')).toBe(false);
+    expect(checkOf(of(30_001), 'select.count')).toMatchObject({ state: 'failed', seen: '30001 indices' });
+  });
+
   it('refuses a name that is no index, and says what it is; a pattern only warns', () => {
     const view = clusterView('source', {
       names: { indices: {}, aliases: { all: { a: {} } }, dataStreams: { logs: ['.ds-logs-1'] } },

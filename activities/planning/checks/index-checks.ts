@@ -8,6 +8,12 @@ import type { ClusterView, IndexView, SelectedIndex } from '../view';
 import { nameOf } from './cluster-checks';
 import { count, failed, listed, noneOf, notApplicable, passed, type CheckSubject } from './make-check';
 
+/**
+ * One run's plan is one payload of its workflow: some 40 bytes an index once compressed, of the 2 MB that Temporal takes.
+ * More indices are several runs.
+ */
+export const mostIndices = 30_000;
+
 /** Which indices the runbook picks, and what it leaves out without being told to. */
 export function checkSelection(source: ClusterView, selection: Selection<IndexView>): Check[] {
   const where = nameOf(source);
@@ -37,6 +43,15 @@ export function checkSelection(source: ClusterView, selection: Selection<IndexVi
           'widen select.include, narrow select.exclude, or allow hidden or closed indices',
         )
       : passed(nothing, `${count(selected.length, 'index', 'indices')}, ${formatBytes(size)} of primary shards`),
+    ...(selected.length > mostIndices
+      ? [
+          failed(
+            { id: 'select.count', level: 'mandatory', where, wanted: `at most ${mostIndices} indices in one run` },
+            count(selected.length, 'index', 'indices'),
+            'move them by several runs, one after the other or side by side, each with its own select.include',
+          ),
+        ]
+      : []),
     ...(names.length > 0
       ? [
           failed(
