@@ -123,7 +123,9 @@ async function register(board: RunBoard, repository: RepositoryPlan): Promise<vo
     { id: `prepare/${side}/repository`, phase: 'prepare', title: `repository ${name} on the ${side}` },
     async (context) => {
       const input = { run: board.run, runbook: board.runbook, step: context.id };
-      if (before === undefined) before = await context.activities.readRepository({ ...input, side, repository: name });
+      // A conflict is told before anything is changed: somebody has made room since, and what is there now counts.
+      if (before === undefined || context.previousFailure?.type === 'RepositoryConflict')
+        before = await context.activities.readRepository({ ...input, side, repository: name });
       if (repository.register) context.intend(registration(repository, before));
       const registered = await context.activities.registerRepository({ ...input, repository, before });
       // An empty directory has nothing that a read-only repository could be verified by; the first restore shows it.
@@ -142,7 +144,7 @@ function registration(
     where: `${side} cluster`,
     what: `repository ${name}`,
     before: before ? JSON.stringify(before.settings) : 'not registered',
-    after: 'registered',
+    after: 'asked to be registered',
     undo: before
       ? {
           kind: 'repositorySettings',

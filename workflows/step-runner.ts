@@ -154,7 +154,8 @@ export class StepRunner {
 
   private intend(change: Change): Change {
     const known = this.changes.find((each) => isSame(each, change) && each.undo !== undefined);
-    if (known) return known;
+    // Never answered for: what was found this time is nearer to what was there before.
+    if (known) return this.intended.has(known) ? Object.assign(known, change) : known;
     this.changes.push(change);
     this.intended.add(change);
     return change;

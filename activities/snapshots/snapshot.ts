@@ -247,12 +247,14 @@ async function readSnapshot(
 }
 
 async function readStatus(cluster: Cluster, repository: string, snapshot: string, timeoutMs?: number) {
-  const answer = await cluster.request<SnapshotStatusAnswer>({
+  const answer = await cluster.request<Partial<SnapshotStatusAnswer>>({
     method: 'GET',
     path: `${snapshotPath(repository, snapshot)}/_status`,
+    // It may have vanished since it was looked for: the next look tells.
+    allow: [404],
     ...(timeoutMs === undefined ? {} : { timeoutMs }),
   });
-  const status = answer.body.snapshots[0];
+  const status = answer.body.snapshots?.[0];
   return (
     status ?? {
       shards_stats: { done: 0, total: 0 },
