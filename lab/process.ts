@@ -130,18 +130,27 @@ export function isAlive(identity: ProcessIdentity): boolean {
   return startOf(identity.pid) === identity.started;
 }
 
-/** All living processes of the session that this process leads, or led: members keep its number taken. */
+/**
+ * All living processes of the session that this process leads, or led: members keep its number taken; and their children,
+ * whatever session they made for themselves, as the server of `shardlift up` does.
+ */
 export function membersOf(session: ProcessIdentity): number[] {
   const leader = startOf(session.pid);
   if (leader !== undefined && leader !== session.started) return [];
   if (process.platform !== 'linux') return leader === undefined ? [] : [session.pid];
-  return readdirSync('/proc')
+  const living = readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
-    .map(Number)
-    .filter((pid) => {
-      const stat = statOf(pid);
-      return stat !== undefined && stat[0] !== 'Z' && stat[0] !== 'X' && stat[3] === String(session.pid);
+    .flatMap((name) => {
+      const [state, parent, , ownSession] = statOf(Number(name)) ?? [];
+      const isGone = state === undefined || state === 'Z' || state === 'X';
+      return isGone ? [] : [{ pid: Number(name), parent: Number(parent), session: Number(ownSession) }];
     });
+  const members = new Set(living.filter((each) => each.session === session.pid).map(({ pid }) => pid));
+  for (let before = -1; before !== members.size; ) {
+    before = members.size;
+    for (const { pid, parent } of living) if (members.has(parent)) members.add(pid);
+  }
+  return [...members];
 }
 
 function signal(pid: number, name: NodeJS.Signals): void {
@@ -164,8 +173,11 @@ export async function killSession(session: ProcessIdentity): Promise<void> {
   );
 }
 
-/** Asks the leader to end, and kills what is left of the session when the patience is over. */
-export async function stopSession(session: ProcessIdentity, patienceMs = 20_000): Promise<void> {
+/**
+ * Asks the leader to end, and kills what is left of the session when the patience is over: above the 20 s that a worker
+ * gives its activities to end.
+ */
+export async function stopSession(session: ProcessIdentity, patienceMs = 45_000): Promise<void> {
   if (isAlive(session)) signal(session.pid, 'SIGTERM');
   await waitFor(() => membersOf(session).length === 0, {
     what: 'a clean end',

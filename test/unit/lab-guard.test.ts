@@ -38,3 +38,19 @@ test('a later process with the same number is left alone', async () => {
   expect(isAlive(session)).toBe(false);
   rmSync(directory, { recursive: true });
 });
+
+test('a child that made a session of its own ends with the one that started it', async () => {
+  const directory = mkdtempSync(path.join(tmpdir(), 'lab-guard-'));
+  const script = `require('node:child_process').spawn('sleep', ['600'], { detached: true, stdio: 'ignore' }); setInterval(() => {}, 1e6)`;
+  const session = await startSession(process.execPath, ['-e', script], { logFile: path.join(directory, 'log') });
+  const members = await waitFor(
+    () => {
+      const found = membersOf(session);
+      return found.length === 2 ? found.map(identify) : undefined;
+    },
+    { what: 'the child', timeoutMs: 10_000 },
+  );
+  await killSession(session);
+  expect(members.map(isAlive)).toEqual([false, false]);
+  rmSync(directory, { recursive: true });
+});
