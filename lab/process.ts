@@ -146,7 +146,7 @@ export function membersOf(session: ProcessIdentity): number[] {
       return isGone ? [] : [{ pid: Number(name), parent: Number(parent), session: Number(ownSession) }];
     });
   const members = new Set(living.filter((each) => each.session === session.pid).map(({ pid }) => pid));
-  for (let before = -1; before !== members.size; ) {
+  for (let before = -1; before !== members.size;) {
     before = members.size;
     for (const { pid, parent } of living) if (members.has(parent)) members.add(pid);
   }
