@@ -1,0 +1,154 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { classifyAnswer, readErrorAnswer } from '../elasticsearch/classify-error';
+import { readBulkAnswer, type FailedItem } from './bulk-answer';
+import { itemOf, subsetOf, type BulkBody } from './bulk-body';
+import { brokenAnswer, looselyParsed, type ByteAnswer, type ByteClient } from './byte-client';
+import type { Concurrency } from './concurrency';
+import { BrokenJson } from './json-bytes';
+
+/** A document that the target refuses for good, with what was sent and what was answered. */
+export interface RefusedDocument extends Omit<FailedItem, 'position'> {
+  action: Buffer;
+  source: Buffer;
+}
+
+export interface Written {
+  written: number;
+  /** The target had the same version already, or a newer one. */
+  superseded: number;
+  refused: number;
+}
+
+export interface WriterOptions {
+  client: ByteClient;
+  index: string;
+  concurrency: Concurrency;
+  /** How long the target may go on to say that it has too much before the part is given up. */
+  patienceMs: number;
+  timeoutMs: number;
+  signal?: AbortSignal;
+  onRefused(document: RefusedDocument): void;
+  /** The target said that it is too much, or did not answer; with the wait before the next try. */
+  onPushedBack?(why: string, waitMs: number): void;
+}
+
+/**
+ * Sends a body until every item of it is written or refused for good. It may be sent again whole or in part, since versions
+ * are external: what is there already is found, and nothing newer is overwritten.
+ */
+export function bulkWriter(options: WriterOptions): (body: BulkBody) => Promise<Written> {
+  const { client, concurrency, signal } = options;
+  const path = `/${encodeURIComponent(options.index)}/_bulk`;
+  const where = `target cluster, ${options.index}, _bulk`;
+
+  async function write(body: BulkBody, total: Written): Promise<void> {
+    let left = body;
+    let waitMs = firstWaitMs;
+    let progressMs = performance.now();
+    for (;;) {
+      const mark = concurrency.begin();
+      const outcome = await once(left);
+      if (outcome === 'split') {
+        const middle = Math.ceil(left.count / 2);
+        const positions = Array.from({ length: left.count }, (_, position) => position);
+        await write(subsetOf(left, positions.slice(0, middle)), total);
+        return write(subsetOf(left, positions.slice(middle)), total);
+      }
+      const again = outcome.failure === undefined ? settle(left, outcome.failed, total) : undefined;
+      if (again?.length === 0) return concurrency.accepted();
+      concurrency.rejected(mark);
+      if (again !== undefined && again.length < left.count) {
+        left = subsetOf(left, again);
+        // something went through: the patience begins anew
+        [progressMs, waitMs] = [performance.now(), firstWaitMs];
+      }
+      const failure = outcome.failure ?? tooMuch(where);
+      if (performance.now() - progressMs > options.patienceMs) throw failure;
+      const wait = waitMs * (0.5 + Math.random() / 2);
+      options.onPushedBack?.(failure.message, wait);
+      await sleep(wait, undefined, signal ? { signal } : {});
+      waitMs = Math.min(waitMs * 2, longestWaitMs);
+    }
+  }
+
+  /** The failed items of the answer; or why there is no answer to go by. */
+  async function once(body: BulkBody): Promise<'split' | { failed: FailedItem[]; failure?: Error }> {
+    let answer: ByteAnswer;
+    try {
+      answer = await client.send({
+        method: 'POST',
+        path,
+        body: body.buffers,
+        contentType: 'application/x-ndjson',
+        timeoutMs: options.timeoutMs,
+        ...(signal ? { signal } : {}),
+      });
+    } catch (error) {
+      if (signal?.aborted === true || !isPassing(error)) throw error;
+      return { failed: [], failure: error as Error };
+    }
+    if (answer.status === 413) {
+      if (body.count > 1) return 'split';
+      const reason = 'larger than http.max_content_length of the target';
+      return { failed: [{ position: 0, status: 413, type: 'content_too_long', reason }] };
+    }
+    if (answer.status >= 300) {
+      const failure = classifyAnswer(where, readErrorAnswer(answer.status, looselyParsed(answer.body)));
+      if (answer.status === 429 || answer.status >= 500) return { failed: [], failure };
+      throw failure;
+    }
+    try {
+      return { failed: readBulkAnswer(answer.body, body.count) };
+    } catch (error) {
+      // of an answer that is not whole nothing is believed: all of it is sent again
+      if (!(error instanceof BrokenJson)) throw error;
+      return { failed: [], failure: brokenAnswer(where, error) };
+    }
+  }
+
+  /** Counts what is settled, and answers the positions of what is to be sent again. */
+  function settle(body: BulkBody, failed: readonly FailedItem[], total: Written): number[] {
+    const again: number[] = [];
+    for (const { position, ...item } of failed) {
+      if (item.status === 429 || item.status >= 500) again.push(position);
+      else if (item.status === 409) total.superseded++;
+      else if (ofTheIndex.has(item.type)) throw classifyAnswer(where, item);
+      else {
+        total.refused++;
+        options.onRefused({ ...item, ...itemOf(body, position) });
+      }
+    }
+    total.written += body.count - failed.length;
+    return again;
+  }
+
+  return async (body) => {
+    const total: Written = { written: 0, superseded: 0, refused: 0 };
+    await write(body, total);
+    return total;
+  };
+}
+
+/** They say nothing about the document: every other one would meet with the same. */
+const ofTheIndex = new Set([
+  'cluster_block_exception',
+  'index_closed_exception',
+  'index_not_found_exception',
+  'security_exception',
+]);
+
+const firstWaitMs = 100;
+const longestWaitMs = 10_000;
+
+/** What the classifier holds to pass by itself. */
+function isPassing(error: unknown): boolean {
+  return (error as { nonRetryable?: boolean | null }).nonRetryable === false;
+}
+
+function tooMuch(where: string): Error {
+  return classifyAnswer(where, {
+    status: 429,
+    type: 'es_rejected_execution_exception',
+    reason: 'items of a bulk request were refused since queues are full',
+  });
+}

@@ -1,0 +1,77 @@
+import type { Version } from '../elasticsearch/version';
+import { isAtLeast } from '../elasticsearch/version';
+import type { Page } from './cut-hits';
+
+/** What is read by one activity: one shard of an index, between two sequence numbers. */
+export interface CopyPart {
+  index: string;
+  shard: number;
+  /** Documents above; -1 for all. A checkpoint of an earlier attempt goes here. */
+  afterSeqNo: number;
+  /** Documents at or below: the shard's `max_seq_no` when the copy began. */
+  toSeqNo: number;
+}
+
+export interface ReadPage {
+  page: Page;
+  /** Every document of the part up to this sequence number is in this page or in an earlier one. */
+  throughSeqNo: number;
+}
+
+export interface PartReader {
+  /** The next page with documents in it; nothing at the end. */
+  next(): Promise<ReadPage | undefined>;
+  close(): Promise<void>;
+}
+
+export interface ReadLimits {
+  /** What a page should have, about. */
+  targetBytes: number;
+  /** No answer above is held in memory, unless it is a single document. */
+  mostBytes: number;
+  timeoutMs: number;
+  signal?: AbortSignal;
+}
+
+/** How a source can be read; see sequence-reader.ts and scroll-reader.ts. */
+export type Reading = 'sequence with pit' | 'sequence with OpenSearch pit' | 'sequence' | 'scroll';
+
+export function readingOf(version: Version): Reading {
+  if (version.distribution === 'opensearch') {
+    return isAtLeast(version, '2.4.0') ? 'sequence with OpenSearch pit' : 'sequence';
+  }
+  if (isAtLeast(version, '7.12.0')) return 'sequence with pit';
+  return isAtLeast(version, '6.0.0') ? 'sequence' : 'scroll';
+}
+
+/** Elasticsearch's default of `index.max_result_window`. */
+const mostDocuments = 10_000;
+
+/**
+ * How many documents to ask for, so that an answer has about the wanted bytes: by the size of the documents that came.
+ * It begins low, since a document may have a hundred megabytes.
+ */
+export interface PageSize {
+  readonly documents: number;
+  came(documents: number, bytes: number): void;
+  /** Answers whether fewer can be asked for. */
+  wasTooLarge(): boolean;
+}
+
+export function pageSize(targetBytes: number): PageSize {
+  let documents = 200;
+  return {
+    get documents() {
+      return documents;
+    },
+    came(count, bytes) {
+      const fitting = Math.floor(targetBytes / (bytes / count));
+      documents = Math.max(1, Math.min(fitting, documents * 4, mostDocuments));
+    },
+    wasTooLarge() {
+      if (documents === 1) return false;
+      documents = Math.max(1, Math.floor(documents / 4));
+      return true;
+    },
+  };
+}

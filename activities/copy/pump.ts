@@ -1,0 +1,209 @@
+import { setMaxListeners } from 'node:events';
+import { bulkBodies, type BulkBody, type BulkOptions } from './bulk-body';
+import { bulkWriter, type RefusedDocument, type Written } from './bulk-writer';
+import type { ByteClient } from './byte-client';
+import { additiveIncrease } from './concurrency';
+import { part as places, stride, type Page } from './cut-hits';
+import { type CopyPart, type PartReader, type Reading, type ReadLimits } from './part-reader';
+import { scrollReader } from './scroll-reader';
+import { sequenceReader } from './sequence-reader';
+
+/** How far a part has come; `throughSeqNo` is its checkpoint: everything up to there is acknowledged by the target. */
+export interface PumpProgress extends Written {
+  throughSeqNo: number;
+  /** Of bulk bodies that were acknowledged. */
+  bytes: number;
+  /** Bulk requests that may be under way at present. */
+  concurrency: number;
+  /** Times that the target said that it has too much. */
+  pushedBack: number;
+}
+
+export interface PumpOptions {
+  part: CopyPart;
+  source: { client: ByteClient; reading: Reading };
+  target: { client: ByteClient; index: string } & Omit<BulkOptions, 'index'>;
+  /** Bytes of a page, and so of a bulk, about; the largest bulk has not more than twice as many, or one document. */
+  batchBytes?: number;
+  /** Most bulk requests under way. */
+  mostInFlight?: number;
+  /** Most bytes of bulk bodies under way; one body is always let through. */
+  mostBytesInFlight?: number;
+  patienceMs?: number;
+  signal?: AbortSignal;
+  /** Called for each acknowledged bulk. Cheap: it is up to the caller when a heartbeat is made of it. */
+  onProgress?(progress: PumpProgress): void;
+  onRefused?(document: RefusedDocument): void;
+}
+
+const defaults = {
+  batchBytes: 5 << 20,
+  mostInFlight: 4,
+  mostBytesInFlight: 64 << 20,
+  patienceMs: 300_000,
+};
+const requestTimeoutMs = 120_000;
+
+/**
+ * Moves one part: pages are read one ahead, while bulks of earlier ones are written, several at a time. When the target
+ * holds back, bodies under way reach their limit, and reading waits with them.
+ *
+ * It may run again after any crash: documents carry the source's version, so that what was written already is found or
+ * written the same. The checkpoint moves over the bulks in the order in which they were read, whatever order they are
+ * acknowledged in.
+ */
+export async function pump(given: PumpOptions): Promise<PumpProgress> {
+  const options = { ...defaults, ...given };
+  const { part, target, signal } = options;
+  const concurrency = additiveIncrease({ initial: 2, most: options.mostInFlight });
+  const progress: PumpProgress = {
+    throughSeqNo: part.afterSeqNo,
+    written: 0,
+    superseded: 0,
+    refused: 0,
+    bytes: 0,
+    concurrency: concurrency.limit,
+    pushedBack: 0,
+  };
+  // one failure ends the requests that are still under way: nobody would look at their answers
+  const stop = new AbortController();
+  const stopSignal = signal === undefined ? stop.signal : AbortSignal.any([signal, stop.signal]);
+  // every request under way listens: Node would warn of a leak at 11
+  setMaxListeners(0, stopSignal);
+  const reader = readerOf(options, { ...readLimits(options), signal: stopSignal });
+  const write = bulkWriter({
+    client: target.client,
+    index: target.index,
+    concurrency,
+    patienceMs: options.patienceMs,
+    timeoutMs: requestTimeoutMs,
+    signal: stopSignal,
+    onRefused: (document) => options.onRefused?.(document),
+    onPushedBack: () => progress.pushedBack++,
+  });
+  const makeBody = bulkBodies({ versionType: target.versionType, ...(target.type ? { type: target.type } : {}) });
+  const order = checkpoints(part.afterSeqNo);
+  const underWay = new Set<Promise<void>>();
+  let bytesUnderWay = 0;
+  let failure: { error: unknown } | undefined;
+  let wake: () => void = () => undefined;
+
+  function launch(body: BulkBody, throughSeqNo: number | undefined): void {
+    const settled = order.next(throughSeqNo);
+    bytesUnderWay += body.bytes;
+    const sending = write(body)
+      .then((done) => {
+        progress.written += done.written;
+        progress.superseded += done.superseded;
+        progress.refused += done.refused;
+        progress.bytes += body.bytes;
+        progress.throughSeqNo = settled();
+        progress.concurrency = concurrency.limit;
+        options.onProgress?.({ ...progress });
+      })
+      .catch((error: unknown) => {
+        failure ??= { error };
+        stop.abort();
+      })
+      .finally(() => {
+        bytesUnderWay -= body.bytes;
+        underWay.delete(sending);
+        wake();
+      });
+    underWay.add(sending);
+  }
+
+  async function room(bytes: number): Promise<void> {
+    const isFull = () =>
+      underWay.size >= concurrency.limit || (underWay.size > 0 && bytesUnderWay + bytes > options.mostBytesInFlight);
+    while (failure === undefined && isFull()) await new Promise<void>((resolve) => (wake = resolve));
+  }
+
+  try {
+    let reading = ahead(reader);
+    for (;;) {
+      const read = await reading;
+      if (read === undefined || failure !== undefined) break;
+      reading = ahead(reader);
+      for (const { from, to } of cuts(read.page, options.batchBytes * 2)) {
+        await room(bytesOf(read.page, from, to));
+        if (failure !== undefined) break;
+        launch(makeBody(read.page, from, to), to === read.page.count ? read.throughSeqNo : undefined);
+      }
+    }
+    await Promise.all(underWay);
+    if (failure !== undefined) throw failure.error;
+    // what lies above the last document, a hole, is done too
+    progress.throughSeqNo = part.toSeqNo;
+    return progress;
+  } catch (error) {
+    stop.abort();
+    await Promise.all(underWay);
+    // of two failures the one that came first is the cause; what was aborted for its sake is none
+    throw failure === undefined ? error : failure.error;
+  } finally {
+    await reader.close();
+  }
+}
+
+/** The next page is asked for before the present one is written; its failure is seen when it is waited for. */
+function ahead(reader: PartReader): ReturnType<PartReader['next']> {
+  const reading = reader.next();
+  reading.catch(() => undefined);
+  return reading;
+}
+
+function readLimits({ batchBytes }: { batchBytes: number }): ReadLimits {
+  return { targetBytes: batchBytes, mostBytes: batchBytes * 6, timeoutMs: requestTimeoutMs };
+}
+
+function readerOf({ source, part }: PumpOptions, limits: ReadLimits): PartReader {
+  const { client, reading } = source;
+  return reading === 'scroll'
+    ? scrollReader(client, part, scrollDocuments, limits)
+    : sequenceReader(client, part, reading, limits);
+}
+
+const scrollDocuments = 1_000;
+
+/** Pages whose documents turned out larger than those before are written in several bulks. */
+function* cuts(page: Page, mostBytes: number): Generator<{ from: number; to: number }> {
+  let from = 0;
+  let bytes = 0;
+  for (let hit = 0; hit < page.count; hit++) {
+    const size = bytesOf(page, hit, hit + 1);
+    if (hit > from && bytes + size > mostBytes) {
+      yield { from, to: hit };
+      [from, bytes] = [hit, 0];
+    }
+    bytes += size;
+  }
+  yield { from, to: page.count };
+}
+
+/** Of the documents; near enough to what a bulk of them has. */
+function bytesOf({ places: numbers }: Page, from: number, to: number): number {
+  let bytes = 0;
+  for (let hit = from; hit < to; hit++) {
+    const base = hit * stride + places.source;
+    bytes += (numbers[base + 1] as number) - (numbers[base] as number);
+  }
+  return bytes;
+}
+
+/** Bulks are acknowledged in any order; the checkpoint is that of the last one before which none is missing. */
+function checkpoints(first: number): { next(throughSeqNo: number | undefined): () => number } {
+  const waiting: { throughSeqNo: number | undefined; done: boolean }[] = [];
+  let reached = first;
+  return {
+    next(throughSeqNo) {
+      const entry = { throughSeqNo, done: false };
+      waiting.push(entry);
+      return () => {
+        entry.done = true;
+        while (waiting[0]?.done === true) reached = waiting.shift()?.throughSeqNo ?? reached;
+        return reached;
+      };
+    },
+  };
+}
