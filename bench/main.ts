@@ -1,5 +1,7 @@
 import { parseArgs } from 'node:util';
 import { byteSizePattern } from '../contracts/bytes';
+import { benchCopy } from './copy';
+import { benchCopySink } from './copy-sink';
 import { benchIdle } from './idle';
 import { benchSmall } from './small';
 import { benchSnapshot } from './snapshot';
@@ -8,6 +10,8 @@ import { benchStatus } from './status';
 const help = `Usage: npm run bench -- <what> [options]
 
   snapshot   the procedure by hand, Shardlift and the bound side by side, on two real clusters
+  copy       documents by search and bulk: Shardlift, the bound, remote _reindex, on two real clusters
+  copy --sink   the same against a source and a target that cost nothing: the client alone
   small      one small index from \`start\` to the end, gates apart
   status     how long \`status\` answers while a run of many batches goes on
   idle       the worker's own CPU while a run waits at a gate
@@ -19,6 +23,11 @@ Options of snapshot:
   --batch 128mb     most bytes of a batch (a twelfth of the whole, about, unless given)
   --limit 1gb       what the runbook raises the limits to
   --timeline        each step of each run, on stderr
+Options of copy:
+  --docs 100000     how many documents of 1 KB
+  --rounds 3        how often everything is measured, interleaved; medians count
+  --sink            against a bare source and sink in a second process
+  --profile dir     a CPU profile of each client process, for Chromium's developer tools
 Options of small:
   --rounds 3
 Options of status:
@@ -42,6 +51,9 @@ const options = {
   rounds: { type: 'string', default: '3' },
   batch: { type: 'string' },
   limit: { type: 'string', default: '1gb' },
+  docs: { type: 'string' },
+  sink: { type: 'boolean', default: false },
+  profile: { type: 'string' },
   timeline: { type: 'boolean', default: false },
   batches: { type: 'string', default: '1000' },
   asks: { type: 'string', default: '20' },
@@ -60,7 +72,7 @@ function parse(args: string[]) {
 }
 
 function count(name: string, text: string): number {
-  if (/^[1-9]\d{0,5}$/.test(text)) return Number(text);
+  if (/^[1-9]\d{0,7}$/.test(text)) return Number(text);
   throw new WrongInput(`--${name} ${text}: a whole number from 1 on was expected`);
 }
 
@@ -83,6 +95,15 @@ async function measure(what: string | undefined, values: ReturnType<typeof parse
         timeline: values.timeline,
         json,
       });
+    case 'copy': {
+      const copyOptions = {
+        documents: count('docs', values.docs ?? (values.sink ? '600000' : '100000')),
+        rounds: count('rounds', values.rounds),
+        ...(values.profile === undefined ? {} : { profile: values.profile }),
+        json,
+      };
+      return values.sink ? benchCopySink(copyOptions) : benchCopy(copyOptions);
+    }
     case 'small':
       return benchSmall({ rounds: count('rounds', values.rounds), timeline: values.timeline, json });
     case 'status':

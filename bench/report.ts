@@ -6,10 +6,10 @@ export function report(title: string, { json }: { json: boolean }, figures: Figu
   const text = [title, '', ...figures.map(figureLine), ''].join('\n');
   (json ? process.stderr : process.stdout).write(text);
   if (json) {
-    const all = figures.map(({ name, value, atMost, unit = '' }) => ({
+    const all = figures.map(({ name, value, atMost, atLeast, unit = '' }) => ({
       name,
       value: rounded(value),
-      atMost,
+      ...(atMost === undefined ? { atLeast } : { atMost }),
       unit: unit.trim(),
     }));
     process.stdout.write(`${JSON.stringify({ figures: all })}\n`);

@@ -1,4 +1,4 @@
-import { chownSync, cpSync, linkSync, mkdirSync, readdirSync, statSync } from 'node:fs';
+import { chownSync, cpSync, existsSync, linkSync, mkdirSync, readdirSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { run, runOrThrow } from '../process';
 
@@ -58,7 +58,8 @@ function linkTree(from: string, to: string): void {
     if (entry.isDirectory()) {
       mkdirSync(copy, { mode: 0o755, recursive: true });
       linkTree(source, copy);
-    } else {
+    } else if (!existsSync(copy)) {
+      // it is there when both clusters of a pair have the same version
       linkSync(source, copy);
     }
   }
