@@ -114,8 +114,12 @@ const host = z.strictObject({
 
 const nfsOptions = z
   .array(z.string().regex(/^[A-Za-z0-9_]+(=[A-Za-z0-9_.:-]+)?$/, 'an option such as hard or nfsvers=4.2'))
-  .describe('Mount options besides rw or ro. hard is the default of NFS and the only safe one for a repository.')
-  .default(['hard', '_netdev']);
+  .describe(
+    'Mount options besides rw or ro. hard is the default of NFS and the only safe one for a repository; with lookupcache=positive a node does not take a directory that another one has just made for absent.',
+  )
+  // Without lookupcache a node remembers for up to 30 s that a directory is not there: two nodes that make the
+  // repository's directories at once fail with FileAlreadyExistsException, and the snapshot is PARTIAL (seen with 7.17).
+  .default(['hard', '_netdev', 'lookupcache=positive']);
 
 const sharedFilesystem = z
   .strictObject({

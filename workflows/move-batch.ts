@@ -2,6 +2,7 @@ import {
   getExternalWorkflowHandle,
   isCancellation,
   setHandler,
+  sleep,
   workflowInfo,
   CancellationScope,
 } from '@temporalio/workflow';
@@ -15,6 +16,8 @@ import { isRetakeSafe, verificationFailed } from './verification';
 
 /** A PARTIAL snapshot is deleted and taken again; a third one in a row means that a person has to look. */
 const snapshotRounds = 3;
+/** And once more for the second pause: what fails shards (a node that restarts, an NFS client's caches) takes a while. */
+const betweenRoundsMs = 10_000;
 
 /**
  * Moves one batch: freeze, snapshot, copy, restore, finalize, verify, clean up. A child of the run: it tells the run of
@@ -145,7 +148,10 @@ class Batch {
       if (result.state === 'SUCCESS') return result;
       await step.activities.deleteSnapshot({ ...this.base(step), repository: repositories.source, snapshot });
       this.needsNewSnapshot = true;
-      if (tries < snapshotRounds) continue;
+      if (tries < snapshotRounds) {
+        await sleep(tries * betweenRoundsMs);
+        continue;
+      }
       throw workflowFailure({
         type: result.state === 'PARTIAL' ? 'SnapshotPartial' : 'SnapshotFailed',
         message: `${snapshotRounds} snapshots in a row came out ${result.state}; each was deleted, none restored`,

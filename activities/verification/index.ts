@@ -1,7 +1,7 @@
 import type { ClusterActivities, VerifyInput, VerifyResult } from '../../contracts/cluster-activities';
 import type { Difference } from '../../contracts/status';
-import { heartbeat } from '../context';
-import type { Clusters } from '../elasticsearch/cluster';
+import { heartbeat, pause } from '../context';
+import type { Cluster, Clusters } from '../elasticsearch/cluster';
 import { chunkNames } from '../elasticsearch/index-names';
 import { reporting } from '../elasticsearch/reporting';
 import { compareIndex } from './compare-index';
@@ -11,6 +11,8 @@ import { readStates } from './read-state';
 const mostDifferences = 200;
 /** Mappings of so many indices at once stay small enough for one answer. */
 const longestNames = 1_500;
+/** Above the minute for which Elasticsearch holds the copies of a lost node back (index.unassigned.node_left.delayed_timeout). */
+const settleMs = 3 * 60_000;
 
 export function createVerificationActivities({
   clusters,
@@ -36,10 +38,10 @@ async function verify(clusters: Clusters, { runbook, indices }: VerifyInput): Pr
     clusters.connect(runbook, 'source').then((cluster) => reporting(cluster, report)),
     clusters.connect(runbook, 'target').then((cluster) => reporting(cluster, report)),
   ]);
-  const health = await target.request<{ number_of_data_nodes: number }>({ method: 'GET', path: '/_cluster/health' });
+  const health = await settledHealth(target, report);
   const context = {
     isFrozenByRun: runbook.freeze === 'beforeSnapshot',
-    targetDataNodes: health.body.number_of_data_nodes,
+    targetDataNodes: health.number_of_data_nodes,
   };
   const differences: Difference[] = [];
   const adapted = new Map<string, string[]>();
@@ -71,6 +73,24 @@ async function verify(clusters: Clusters, { runbook, indices }: VerifyInput): Pr
     indices: indices.length,
     documents,
   };
+}
+
+interface Health {
+  number_of_data_nodes: number;
+  initializing_shards?: number;
+  delayed_unassigned_shards?: number;
+}
+
+/** A node that has just restarted gets its copies back within a moment: that is waited for, and no difference. */
+async function settledHealth(target: Cluster, report: () => void): Promise<Health> {
+  const deadline = Date.now() + settleMs;
+  for (;;) {
+    const { body } = await target.request<Health>({ method: 'GET', path: '/_cluster/health' });
+    const onTheirWay = (body.initializing_shards ?? 0) + (body.delayed_unassigned_shards ?? 0);
+    if (onTheirWay === 0 || Date.now() > deadline) return body;
+    report();
+    await pause(2_000);
+  }
 }
 
 /** A closed index cannot be searched: its shards' own count is the best there is. */

@@ -35,7 +35,7 @@ const share: SharePlan = {
   server: server.name,
   exportPath: "/srv/it's $(a) share",
   mountPath: '/mnt/a share',
-  mountOptions: ['hard', '_netdev'],
+  mountOptions: ['hard', '_netdev', 'lookupcache=positive'],
   clients: [{ host: client.name, access: 'rw' }],
 };
 const owner = { uid: 995, gid: 995 };

@@ -12,10 +12,19 @@ import type { FailureInfo } from '../../contracts/failures';
 import { hostRunbook } from './hosts-scripted-host';
 
 /** A real SSH server on loopback, which runs what it is asked to in a shell: as sshd does, without one installed. */
-const hostKey = utils.generateKeyPairSync('ed25519');
-const otherHostKey = utils.generateKeyPairSync('ed25519');
-const clientKey = utils.generateKeyPairSync('ed25519');
-const otherClientKey = utils.generateKeyPairSync('ed25519');
+/** ssh2 now and then makes a key that it cannot read itself. */
+function generateKey(): ReturnType<typeof utils.generateKeyPairSync> {
+  for (;;) {
+    const pair = utils.generateKeyPairSync('ed25519');
+    if (!(utils.parseKey(pair.private) instanceof Error) && !(utils.parseKey(pair.public) instanceof Error))
+      return pair;
+  }
+}
+
+const hostKey = generateKey();
+const otherHostKey = generateKey();
+const clientKey = generateKey();
+const otherClientKey = generateKey();
 
 let directory: string;
 let port: number;

@@ -20,7 +20,7 @@ describe('a share that both read', () => {
         server: 'h11',
         exportPath: '/srv/export',
         mountPath: '/mnt/snapshots',
-        mountOptions: ['hard', '_netdev'],
+        mountOptions: ['hard', '_netdev', 'lookupcache=positive'],
         clients: [
           { host: 'h12', access: 'rw' },
           { host: 'h13', access: 'rw' },
