@@ -2,7 +2,7 @@ import type { ClusterActivities, VerifyInput, VerifyResult } from '../../contrac
 import type { Difference } from '../../contracts/status';
 import { heartbeat, pause } from '../context';
 import type { Cluster, Clusters } from '../elasticsearch/cluster';
-import { chunkNames } from '../elasticsearch/index-names';
+import { chunkNames, indexPath } from '../elasticsearch/index-names';
 import { reporting } from '../elasticsearch/reporting';
 import { compareIndex } from './compare-index';
 import { readStates } from './read-state';
@@ -38,10 +38,10 @@ async function verify(clusters: Clusters, { runbook, indices }: VerifyInput): Pr
     clusters.connect(runbook, 'source').then((cluster) => reporting(cluster, report)),
     clusters.connect(runbook, 'target').then((cluster) => reporting(cluster, report)),
   ]);
-  const health = await settledHealth(target, report);
+  const health = await target.request<{ number_of_data_nodes: number }>({ method: 'GET', path: '/_cluster/health' });
   const context = {
     isFrozenByRun: runbook.freeze === 'beforeSnapshot',
-    targetDataNodes: health.number_of_data_nodes,
+    targetDataNodes: health.body.number_of_data_nodes,
   };
   const differences: Difference[] = [];
   const adapted = new Map<string, string[]>();
@@ -51,6 +51,7 @@ async function verify(clusters: Clusters, { runbook, indices }: VerifyInput): Pr
     indices.map(({ name }) => name),
     longestNames,
   )) {
+    await waitUntilSettled(target, chunk);
     const [from, to] = await Promise.all([readStates(source, chunk), readStates(target, chunk)]);
     for (const name of chunk) {
       const [ofSource, ofTarget] = [from.get(name), to.get(name)];
@@ -75,20 +76,22 @@ async function verify(clusters: Clusters, { runbook, indices }: VerifyInput): Pr
   };
 }
 
-interface Health {
-  number_of_data_nodes: number;
-  initializing_shards?: number;
-  delayed_unassigned_shards?: number;
-}
-
-/** A node that has just restarted gets its copies back within a moment: that is waited for, and no difference. */
-async function settledHealth(target: Cluster, report: () => void): Promise<Health> {
+/**
+ * A node that has just restarted gets its copies back within a moment: that is waited for, and no difference. Of these
+ * indices only: others are being restored meanwhile, and are nobody's business here.
+ */
+async function waitUntilSettled(target: Cluster, names: string[]): Promise<void> {
   const deadline = Date.now() + settleMs;
   for (;;) {
-    const { body } = await target.request<Health>({ method: 'GET', path: '/_cluster/health' });
+    const { body } = await target.request<{ initializing_shards?: number; delayed_unassigned_shards?: number }>({
+      method: 'GET',
+      path: `/_cluster/health/${indexPath(names)}`,
+      // A missing index would be waited for, 30 s unless told otherwise, and answered with 408: the comparison says so.
+      query: { expand_wildcards: 'all', timeout: '1s' },
+      allow: [404, 408],
+    });
     const onTheirWay = (body.initializing_shards ?? 0) + (body.delayed_unassigned_shards ?? 0);
-    if (onTheirWay === 0 || Date.now() > deadline) return body;
-    report();
+    if (onTheirWay === 0 || Date.now() > deadline) return;
     await pause(2_000);
   }
 }
