@@ -38,11 +38,7 @@ async function verify(clusters: Clusters, { runbook, indices }: VerifyInput): Pr
     clusters.connect(runbook, 'source').then((cluster) => reporting(cluster, report)),
     clusters.connect(runbook, 'target').then((cluster) => reporting(cluster, report)),
   ]);
-  const health = await target.request<{ number_of_data_nodes: number }>({ method: 'GET', path: '/_cluster/health' });
-  const context = {
-    isFrozenByRun: runbook.freeze === 'beforeSnapshot',
-    targetDataNodes: health.body.number_of_data_nodes,
-  };
+  const isFrozenByRun = runbook.freeze === 'beforeSnapshot';
   const differences: Difference[] = [];
   const adapted = new Map<string, string[]>();
   const behind: string[] = [];
@@ -51,11 +47,11 @@ async function verify(clusters: Clusters, { runbook, indices }: VerifyInput): Pr
     indices.map(({ name }) => name),
     longestNames,
   )) {
-    await waitUntilSettled(target, chunk);
+    const targetDataNodes = await waitUntilSettled(target, chunk);
     const [from, to] = await Promise.all([readStates(source, chunk), readStates(target, chunk)]);
     for (const name of chunk) {
       const [ofSource, ofTarget] = [from.get(name), to.get(name)];
-      const findings = compareIndex(ofSource, ofTarget, context);
+      const findings = compareIndex(ofSource, ofTarget, { isFrozenByRun, targetDataNodes });
       if (findings.isBehind) behind.push(name);
       for (const what of findings.differences) differences.push({ where: `index ${name}`, what });
       for (const reason of findings.adapted) adapted.set(reason, [...(adapted.get(reason) ?? []), name]);
@@ -76,22 +72,33 @@ async function verify(clusters: Clusters, { runbook, indices }: VerifyInput): Pr
   };
 }
 
+interface Settling {
+  number_of_data_nodes?: number;
+  delayed_unassigned_shards?: number;
+  indices?: Record<string, { status: string; number_of_replicas: number }>;
+}
+
 /**
- * A node that has just restarted gets its copies back within a moment: that is waited for, and no difference. Of these
- * indices only: others are being restored meanwhile, and are nobody's business here.
+ * A node that has just restarted gets its copies back within a while, a few at once (node_concurrent_recoveries): that is
+ * waited for, and no difference. Of these indices only: others are being restored meanwhile, and are nobody's business
+ * here. Copies for which there are too few nodes would never come. Answers the target's count of data nodes then.
  */
-async function waitUntilSettled(target: Cluster, names: string[]): Promise<void> {
+async function waitUntilSettled(target: Cluster, names: string[]): Promise<number> {
   const deadline = Date.now() + settleMs;
   for (;;) {
-    const { body } = await target.request<{ initializing_shards?: number; delayed_unassigned_shards?: number }>({
+    const { body } = await target.request<Settling>({
       method: 'GET',
       path: `/_cluster/health/${indexPath(names)}`,
       // A missing index would be waited for, 30 s unless told otherwise, and answered with 408: the comparison says so.
-      query: { expand_wildcards: 'all', timeout: '1s' },
+      query: { expand_wildcards: 'all', level: 'indices', timeout: '1s' },
       allow: [404, 408],
     });
-    const onTheirWay = (body.initializing_shards ?? 0) + (body.delayed_unassigned_shards ?? 0);
-    if (onTheirWay === 0 || Date.now() > deadline) return;
+    // Servers that answer a missing index with 404 say nothing of the nodes: then none is taken to be missing.
+    const dataNodes = body.number_of_data_nodes ?? Infinity;
+    const onTheirWay = Object.values(body.indices ?? {}).filter(
+      (index) => index.status !== 'green' && index.number_of_replicas < dataNodes,
+    ).length;
+    if ((onTheirWay === 0 && (body.delayed_unassigned_shards ?? 0) === 0) || Date.now() > deadline) return dataNodes;
     await pause(2_000);
   }
 }

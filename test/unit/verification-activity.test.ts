@@ -112,6 +112,20 @@ describe('verifyIndices', () => {
     expect(writes).toEqual(['/a/_refresh']);
   });
 
+  it('waits for copies that a restarted node has yet to take, also where they are neither delayed nor on their way', async () => {
+    const indices = { a: { documents: 3 } };
+    const target = fakeCluster('target', indices);
+    const { request } = target;
+    const states = ['yellow', 'green'];
+    target.request = async <T>(params: RequestParams) => {
+      if (!params.path.startsWith('/_cluster/health')) return request<T>(params);
+      const a = { status: states.shift(), number_of_replicas: 1 };
+      return { status: 200, body: { number_of_data_nodes: 2, delayed_unassigned_shards: 0, indices: { a } } as T };
+    };
+    expect((await verify(fakeCluster('source', indices), target, ['a'])).differences).toEqual([]);
+    expect(states).toEqual([]);
+  });
+
   it('names what is missing and what differs', async () => {
     const source = fakeCluster('source', { a: { documents: 3 }, b: { documents: 1 } });
     const target = fakeCluster('target', { a: { documents: 2 } });
