@@ -37,6 +37,25 @@ export function copyJobId(owner: string, number: number, round: number): string 
 
 /** Name under which the run registers its repository. */
 export function repositoryName(runbook: MigrationRunbook, side: Side): string {
-  const { existing, name } = runbook.snapshot.repository;
+  const { existing, name } = runbook.snapshot?.repository ?? {};
   return existing?.[side] ?? name ?? `shardlift-${runbook.name}`;
+}
+
+/** What an index of the source is called on the target. A snapshot keeps the names. */
+export function targetName(runbook: MigrationRunbook, name: string): string {
+  for (const { from, to } of (runbook.copy ?? runbook.reindex)?.rename ?? []) {
+    const [before = '', after] = from.split('*');
+    if (after === undefined) {
+      if (from === name) return to;
+      continue;
+    }
+    const fits = name.length >= before.length + after.length && name.startsWith(before) && name.endsWith(after);
+    if (fits) return to.replace('*', () => name.slice(before.length, name.length - after.length));
+  }
+  return name;
+}
+
+/** Of the child that keeps the target in step with a live source. */
+export function catchUpWorkflowId(run: string): string {
+  return `${run}/catch-up`;
 }

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { byteSizePattern } from './bytes';
+import { catchUpSettings, copySettings, methods, reindexSettings } from './runbook-documents';
 
 /**
  * The runbook: what an operator writes. One schema validates it, documents it and makes the JSON Schema for editors
@@ -213,6 +214,12 @@ const migrationFields = z.strictObject({
     })
     .describe('Which indices move.')
     .prefault({}),
+  method: z
+    .enum(methods)
+    .default('snapshot')
+    .describe(
+      'How documents get there. snapshot: fastest, where the target can restore what the source made. copy: document by document through the workers, between any versions. remote-reindex: the target fetches them itself.',
+    ),
   snapshot: z
     .strictObject({
       repository,
@@ -227,7 +234,11 @@ const migrationFields = z.strictObject({
         )
         .optional(),
     })
-    .describe('How snapshots are taken and restored.'),
+    .describe('With method snapshot: how snapshots are taken and restored.')
+    .optional(),
+  copy: copySettings.optional(),
+  reindex: reindexSettings.optional(),
+  catchUp: catchUpSettings.optional(),
   batches: z
     .strictObject({
       maxSize: byteSize.default('50gb').describe('Most bytes of primary shards in a batch; a larger index goes alone.'),
@@ -275,7 +286,14 @@ const migrationFields = z.strictObject({
 });
 
 /** A runbook, whole and consistent. What contradicts itself is told together with what is malformed (`when`). */
-export const migrationRunbook = migrationFields.superRefine(checkReferences, { when: () => true });
+export const migrationRunbook = migrationFields
+  .superRefine(checkReferences, { when: () => true })
+  .transform((runbook) => ({
+    ...runbook,
+    // the method's own section has a default for each of its fields, and so may be left out whole
+    ...(runbook.method === 'copy' ? { copy: runbook.copy ?? copySettings.parse({}) } : {}),
+    ...(runbook.method === 'remote-reindex' ? { reindex: runbook.reindex ?? reindexSettings.parse({}) } : {}),
+  }));
 
 /** What may be missing in a runbook that is not valid yet. */
 type Draft<T> = T extends readonly (infer Item)[]
@@ -315,6 +333,7 @@ function checkReferences(parsed: unknown, context: z.core.$RefinementCtx): void 
       wrong(['hosts', index], 'an ssh hostKey or knownHosts, here or under ssh: host keys are always verified');
     }
   });
+  checkMethod(runbook, wrong);
   const { sharedFilesystem: share, existing } = runbook.snapshot?.repository ?? {};
   const at = ['snapshot', 'repository'];
   const known = (name: string | undefined, path: string[]) => {
@@ -334,6 +353,24 @@ function checkReferences(parsed: unknown, context: z.core.$RefinementCtx): void 
     }
   }
   known(existing?.copyHost, ['existing', 'copyHost']);
+}
+
+/** A section that nobody would read is a mistake of the writer's, and so is one that is missing. */
+function checkMethod(
+  runbook: Draft<z.output<typeof migrationFields>>,
+  wrong: (path: (string | number)[], message: string) => void,
+): void {
+  const { method = 'snapshot', snapshot, copy, reindex, catchUp } = runbook;
+  if (method === 'snapshot' && snapshot === undefined)
+    wrong(['snapshot'], 'where snapshots are kept, as method is snapshot');
+  if (method !== 'snapshot' && snapshot !== undefined) wrong(['snapshot'], `nothing here, as method is ${method}`);
+  if (method !== 'copy' && copy !== undefined) wrong(['copy'], `nothing here, as method is ${method}`);
+  if (method !== 'remote-reindex' && reindex !== undefined) wrong(['reindex'], `nothing here, as method is ${method}`);
+  const needsField = catchUp?.kind === 'time-field' || catchUp?.kind === 'append-only';
+  if (needsField && catchUp.field === undefined) wrong(['catchUp'], `a field, as kind is ${catchUp.kind}`);
+  // A document that an update takes out of the query would stay on the target for ever.
+  if (catchUp?.kind === 'sequence' && (copy?.query ?? reindex?.query) !== undefined)
+    wrong(['catchUp', 'kind'], 'another kind than sequence, as a query chooses the documents');
 }
 
 /** A runbook with its defaults filled in: what a run is started with. Secrets in it are references. */

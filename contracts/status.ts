@@ -30,7 +30,7 @@ export type StepState = 'pending' | 'running' | 'done' | 'stuck' | 'skipped' | '
 export interface Progress {
   done: number;
   total: number;
-  unit: 'bytes' | 'files' | 'shards' | 'indices' | 'nodes' | 'checks';
+  unit: 'bytes' | 'files' | 'shards' | 'indices' | 'nodes' | 'checks' | 'documents';
   /** Per second, over the step so far. */
   rate?: number;
   /** Seconds to go at that rate. */
@@ -58,7 +58,8 @@ export interface StepStatus {
   progress?: Progress;
 }
 
-export type BatchStage = 'freeze' | 'snapshot' | 'copy' | 'restore' | 'finalize' | 'verify' | 'cleanup';
+export type BatchStage =
+  'freeze' | 'snapshot' | 'copy' | 'restore' | 'create' | 'documents' | 'finalize' | 'verify' | 'cleanup';
 
 export interface BatchStatus {
   number: number;
@@ -75,6 +76,8 @@ export interface BatchStatus {
   differences: Difference[];
   /** What verification found and an operator accepted by a skip: later comparisons do not ask about exactly that again. */
   accepted: Difference[];
+  /** Documents that the target refused; they are in the workers' files of failed documents. Few causes, the commonest first. */
+  refused: RefusalCause[];
   /** What it changed on the clusters and on the host that copies: evidence for the report. */
   changes: Change[];
 }
@@ -87,6 +90,20 @@ export interface GateStatus {
   /** ISO 8601: since when it waits. */
   openedAt?: string;
   decision?: RecordedDecision;
+}
+
+/** Documents that the target refused for one reason. */
+export interface RefusalCause {
+  /** On the target. */
+  index: string;
+  /** Elasticsearch's own, such as mapper_parsing_exception. */
+  type: string;
+  /** Of the first one. */
+  reason: string;
+  count: number;
+  /** `_id` of the first one. */
+  example: string;
+  remedy: string;
 }
 
 /** What differs at the end: something skipped, or something that verification found. */

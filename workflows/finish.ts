@@ -182,6 +182,7 @@ export async function finish(board: RunBoard, plan: MigrationPlan): Promise<void
 /** A repository that stays is left without the limits that this run had set. */
 async function resetRepositoryLimits(board: RunBoard, plan: MigrationPlan): Promise<void> {
   const { runner, run, runbook } = board;
+  if (!runbook.snapshot) return;
   const { maxRestoreBytesPerSec, maxSnapshotBytesPerSec, ...others } = runbook.snapshot;
   const registered = runner.changes.flatMap(({ undo }) => (undo?.kind === 'repository' ? [undo] : []));
   const ours = plan.repositories.filter(({ side, name }) =>

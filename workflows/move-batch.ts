@@ -71,6 +71,7 @@ class Batch {
       writeBlocked: [...input.writeBlocked],
       differences: this.runner.differences,
       accepted: [],
+      refused: [],
       changes: this.runner.changes,
     };
   }

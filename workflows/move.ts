@@ -118,6 +118,7 @@ function waitingBatch(batch: BatchPlan): BatchStatus {
     writeBlocked: [],
     differences: [],
     accepted: [],
+    refused: [],
     changes: [],
   };
 }

@@ -165,7 +165,7 @@ function registration(
 const recoverySetting = 'indices.recovery.max_bytes_per_sec';
 
 async function raiseLimits(board: RunBoard): Promise<void> {
-  const limit = board.runbook.snapshot.recoveryMaxBytesPerSec;
+  const limit = board.runbook.snapshot?.recoveryMaxBytesPerSec;
   if (limit === undefined) return;
   let before: Record<string, string | null> | undefined;
   await board.runner.run(
@@ -196,7 +196,7 @@ export async function putLimitsBack(board: RunBoard): Promise<void> {
         runbook: board.runbook,
         step: context.id,
         side: undo.side,
-        before: { [recoverySetting]: board.runbook.snapshot.recoveryMaxBytesPerSec ?? null },
+        before: { [recoverySetting]: board.runbook.snapshot?.recoveryMaxBytesPerSec ?? null },
         values,
       });
       delete raised?.undo;

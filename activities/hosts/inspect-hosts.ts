@@ -71,7 +71,7 @@ async function inspectOnce(
     facts.service.unit = settings.service;
     const stored = sudo ? storedOn(runbook, settings.name) : [];
     if (stored.length > 0) facts.room = await readRoom(host, stored);
-    const { existing } = runbook.snapshot.repository;
+    const { existing } = runbook.snapshot?.repository ?? {};
     const onlyCopies = existing?.copyHost === settings.name && settings.role === 'storage';
     return { checks: [reached, ...checksOfHost(settings, facts, onlyCopies)], facts };
   } catch (error) {

@@ -7,7 +7,7 @@ import { execScript } from './host-files';
 /** Directories in which a host keeps snapshot files: what it exports, and what it copies between. */
 export function storedOn(runbook: MigrationRunbook, host: string): string[] {
   const served = planShares(runbook).filter((share) => share.server === host);
-  const { existing } = runbook.snapshot.repository;
+  const { existing } = runbook.snapshot?.repository ?? {};
   const copy = existing?.copyHost === host ? planCopy(runbook) : undefined;
   return [...served.map((share) => share.exportPath), ...(copy ? [copy.from, copy.to] : [])];
 }

@@ -6,7 +6,7 @@ import { isAtLeast } from '../elasticsearch/version';
 
 /** Where shares are mounted and repositories lie, from the runbook alone. */
 
-type SharedFilesystem = NonNullable<MigrationRunbook['snapshot']['repository']['sharedFilesystem']>;
+type SharedFilesystem = NonNullable<NonNullable<MigrationRunbook['snapshot']>['repository']['sharedFilesystem']>;
 
 /** The copy's directories where the runbook does not name them: beside the share's. */
 function copyPaths(share: SharedFilesystem): { server: string; exportPath: string; mountPath: string } {
@@ -19,7 +19,7 @@ function copyPaths(share: SharedFilesystem): { server: string; exportPath: strin
 
 /** A target that mounts the source's share gets it read-only: its nodes could damage the repository otherwise. */
 export function planShares(runbook: MigrationRunbook): SharePlan[] {
-  const share = runbook.snapshot.repository.sharedFilesystem;
+  const share = runbook.snapshot?.repository.sharedFilesystem;
   if (!share) return [];
   const hosts = (role: 'source' | 'target', access: 'rw' | 'ro') =>
     runbook.hosts.filter((host) => host.role === role).map((host) => ({ host: host.name, access }));
@@ -48,7 +48,7 @@ export function planShares(runbook: MigrationRunbook): SharePlan[] {
 
 /** The target only ever reads: a second writer would damage the repository. */
 export function planRepositories(runbook: MigrationRunbook): RepositoryPlan[] {
-  const { sharedFilesystem: share, existing } = runbook.snapshot.repository;
+  const { sharedFilesystem: share, existing } = runbook.snapshot?.repository ?? {};
   const names = { source: repositoryName(runbook, 'source'), target: repositoryName(runbook, 'target') };
   const make = (side: 'source' | 'target', location?: string): RepositoryPlan => ({
     side,
@@ -66,7 +66,7 @@ export function planRepositories(runbook: MigrationRunbook): RepositoryPlan[] {
 
 /** How files get into the target's own repository; undefined where it reads the source's. */
 export function planCopy(runbook: MigrationRunbook): CopyPlan | undefined {
-  const { sharedFilesystem: share, existing } = runbook.snapshot.repository;
+  const { sharedFilesystem: share, existing } = runbook.snapshot?.repository ?? {};
   if (share?.targetReads === 'ownCopy') {
     const copy = copyPaths(share);
     const name = repositoryName(runbook, 'target');

@@ -59,12 +59,12 @@ export function pipelineSeconds(batches: BatchPlan[], stages: { bytesPerSec: num
 }
 
 function snapshotStage({ runbook, sourceDataNodes }: PredictionInput): Stage {
-  const limit = runbook.snapshot.maxSnapshotBytesPerSec;
+  const limit = runbook.snapshot?.maxSnapshotBytesPerSec;
   return perNode('snapshot', [limit ? parseBytes(limit) : defaultNodeBytesPerSec], sourceDataNodes);
 }
 
 function restoreStage({ runbook, targetDataNodes, targetRecoveryLimit }: PredictionInput): Stage {
-  const { maxRestoreBytesPerSec: own, recoveryMaxBytesPerSec: raised } = runbook.snapshot;
+  const { maxRestoreBytesPerSec: own, recoveryMaxBytesPerSec: raised } = runbook.snapshot ?? {};
   const recovery = raised ?? targetRecoveryLimit;
   const limits = [recovery === undefined ? defaultNodeBytesPerSec : bytesOf(recovery)];
   if (own) limits.push(parseBytes(own));

@@ -47,7 +47,7 @@ export function createRepositoryActivities({ clusters }: { clusters: Clusters })
         ? { ...(present ?? before).settings, ...limitsOf(runbook) }
         : {
             location: place,
-            compress: String(runbook.snapshot.compress),
+            compress: String(runbook.snapshot?.compress ?? true),
             ...(repository.readonly ? { readonly: 'true' } : {}),
             ...limitsOf(runbook),
           };
@@ -190,7 +190,7 @@ function isSame(one: RegisteredRepository | null | undefined, other: RegisteredR
 }
 
 function limitsOf({ snapshot }: MigrationRunbook): Record<string, string> {
-  const { maxSnapshotBytesPerSec, maxRestoreBytesPerSec } = snapshot;
+  const { maxSnapshotBytesPerSec, maxRestoreBytesPerSec } = snapshot ?? {};
   return {
     ...(maxSnapshotBytesPerSec ? { max_snapshot_bytes_per_sec: maxSnapshotBytesPerSec } : {}),
     ...(maxRestoreBytesPerSec ? { max_restore_bytes_per_sec: maxRestoreBytesPerSec } : {}),

@@ -38,6 +38,7 @@ function batchOf(number: number, state: LiveBatch['state'], steps: LiveBatch['st
     writeBlocked: [],
     differences: [],
     accepted: [],
+    refused: [],
     changes: [],
   };
 }

@@ -78,7 +78,7 @@ test('writes a runbook that is valid, with the nodes as hosts and batches by siz
     'node-2 10.0.0.12 source',
     'target-node-1 10.0.0.21 target',
   ]);
-  expect(runbook.snapshot.repository.sharedFilesystem).toMatchObject({ server: 'node-1', targetReads: 'sameShare' });
+  expect(runbook.snapshot?.repository.sharedFilesystem).toMatchObject({ server: 'node-1', targetReads: 'sameShare' });
   expect(runbook.batches.maxSize).toBe('5gb');
   expect(runbook.source.auth).toEqual({ basic: { username: 'elastic', password: '${env:OLD}' } });
   expect(text).not.toContain('s3cret');
@@ -93,14 +93,14 @@ test('takes hosts and a storage server from flags', async () => {
   const { code, out } = await init(...hosts, '--own-copy', '--ssh-user', 'admin', '--out', '-');
   expect(code).toBe(0);
   const runbook = parseRunbook(out, '-');
-  expect(runbook.snapshot.repository.sharedFilesystem).toMatchObject({ server: 'nas', targetReads: 'ownCopy' });
+  expect(runbook.snapshot?.repository.sharedFilesystem).toMatchObject({ server: 'nas', targetReads: 'ownCopy' });
   expect(runbook.ssh.user).toBe('admin');
 });
 
 test('needs no host for a directory that all nodes reach', async () => {
   const runbook = parseRunbook((await init('--location', '/mnt/nas', '--out', '-')).out, '-');
   expect(runbook.hosts).toEqual([]);
-  expect(runbook.snapshot.repository.existing).toEqual({ location: '/mnt/nas' });
+  expect(runbook.snapshot?.repository.existing).toEqual({ location: '/mnt/nas' });
 });
 
 test('leaves an existing file as it is', async () => {

@@ -14,7 +14,7 @@ export function checkNodesKnown(runbook: MigrationRunbook, cluster: ClusterFacts
     where: `${cluster.side} cluster ${cluster.name}`,
     wanted: 'a host of the runbook for each node that holds data or may be master, and a node for each host',
   };
-  if (!runbook.snapshot.repository.sharedFilesystem) return notApplicable(subject, 'the run changes no host');
+  if (!runbook.snapshot?.repository.sharedFilesystem) return notApplicable(subject, 'the run changes no host');
   const hosts = runbook.hosts.filter(({ role }) => role === cluster.side);
   const matches = matchNodes(hosts, facts, cluster.nodes);
   const wrong: string[] = [];

@@ -71,7 +71,7 @@ function checkPathRepo(runbook: MigrationRunbook, view: ClusterView): Check {
     where: nameOf(view),
     wanted: `${plan?.location ?? 'the directory'} below path.repo on every node`,
   };
-  const { existing } = runbook.snapshot.repository;
+  const { existing } = runbook.snapshot?.repository ?? {};
   if (existing?.location === undefined) {
     return notApplicable(subject, existing ? 'the repository is registered already' : 'the run sets path.repo');
   }

@@ -41,7 +41,7 @@ export function checkShareRoom(runbook: MigrationRunbook, plan: MigrationPlan, h
 
 /** No cluster tells how much room a repository's place has: without a host that sees it, a person has to look. */
 function unknownRoom(runbook: MigrationRunbook, plan: MigrationPlan, bytes: number): Check {
-  const share = runbook.snapshot.repository.sharedFilesystem;
+  const share = runbook.snapshot?.repository.sharedFilesystem;
   const [repository] = plan.repositories;
   return notApplicable(
     {

@@ -1,0 +1,97 @@
+import type { OwnedInput } from './cluster-activities';
+import type { StepOutcome } from './host-activities';
+import type { IndexFacts } from './plan';
+import type { Difference, RefusalCause } from './status';
+
+/** Inputs and results of the activities by which documents move one by one: copy, remote reindex, catch-up. */
+
+export interface IndicesInput extends OwnedInput {
+  step: string;
+  /** Of the source, under the source's names; `targetName` says what they are called on the target. */
+  indices: IndexFacts[];
+}
+
+/** What one activity copies: a shard between two sequence numbers, or a slice of a source that has none. */
+export interface CopyPart {
+  /** On the source. */
+  index: string;
+  /** Of that name: one that was deleted and made anew is another. */
+  uuid: string;
+  shard: number;
+  /** Documents above; -1 for all. A checkpoint goes here. */
+  afterSeqNo: number;
+  /** Documents at or below. */
+  toSeqNo: number;
+  /** Sources before 6.0: one of so many slices of the whole index, in place of shard and sequence numbers. */
+  slice?: { id: number; max: number };
+  /** Documents in it, about: what progress is counted against. */
+  documents: number;
+}
+
+export interface PartLimits {
+  /** For this part alone. */
+  docsPerSec?: number;
+  bytesPerSec?: number;
+  bulkBytes: number;
+  bulksInFlight: number;
+}
+
+export interface CopyTotals {
+  written: number;
+  /** The target had them already, of this version or a newer one. */
+  superseded: number;
+  refused: number;
+  bytes: number;
+}
+
+export interface CopyPartInput extends OwnedInput {
+  step: string;
+  part: CopyPart;
+  limits: PartLimits;
+}
+
+export interface CopyPartResult extends CopyTotals {
+  /** false when it was told to stop (pause, tune): the rest is asked for anew, from the checkpoint. */
+  isDone: boolean;
+  /** Everything of the part up to here is on the target, or refused for good. */
+  throughSeqNo: number;
+  causes: RefusalCause[];
+}
+
+/** How far each shard of an index has been caught up with. */
+export interface ShardPositions {
+  index: string;
+  uuid: string;
+  /** By shard: every operation up to this sequence number is on the target. */
+  seqNos: number[];
+}
+
+/** What the document activities make; each names in its comment why it may run twice. */
+export interface DocumentActivities {
+  /**
+   * Makes the indices on the target, empty, with adapted settings and mappings, the settings for loading, and the run's
+   * mark (`markOf`) on them.
+   */
+  createIndices(input: IndicesInput): Promise<StepOutcome>;
+  /** The settings for loading give way to the indices' own; refreshes, and flushes what was written with an async translog. */
+  endLoad(input: IndicesInput): Promise<StepOutcome>;
+  /** Parts of these indices, as the source is at that moment; every operation acknowledged before it is within them. */
+  planParts(input: IndicesInput): Promise<{ parts: CopyPart[] }>;
+  copyPart(input: CopyPartInput): Promise<CopyPartResult>;
+}
+
+export interface CatchUpRoundInput extends OwnedInput {
+  step: string;
+  positions: ShardPositions[];
+  limits: PartLimits;
+}
+
+export interface CatchUpRound extends CopyTotals {
+  positions: ShardPositions[];
+  deleted: number;
+  /** Operations of the source that were not on the target when the round ended. */
+  lag: number;
+  causes: RefusalCause[];
+  /** Indices that are gone, closed, or were made anew under their name. */
+  differences: Difference[];
+}
