@@ -15,6 +15,11 @@ export function heartbeat(details: unknown): void {
   current()?.heartbeat(details);
 }
 
+/** What the attempt before this one reported last; nothing in the first. */
+export function lastHeartbeat(): unknown {
+  return (current()?.info.heartbeatDetails as unknown) ?? undefined;
+}
+
 /** Aborted when the activity is cancelled or the worker shuts down; goes into every long request. */
 export function cancellationSignal(): AbortSignal | undefined {
   const signal = current()?.cancellationSignal;

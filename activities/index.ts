@@ -1,26 +1,45 @@
+import type { CatchUpActivities } from '../contracts/catch-up';
 import type { ClusterActivities } from '../contracts/cluster-activities';
+import type { DocumentActivities } from '../contracts/document-activities';
 import type { HostActivities } from '../contracts/host-activities';
+import type { MetadataActivities } from '../contracts/metadata';
+import type { ReindexActivities } from '../contracts/reindex';
 import { createNodeActivities } from './cluster-settings/nodes';
 import { createSettingsActivities } from './cluster-settings/settings';
+import { createCatchUpActivities } from './catch-up';
+import { createCopyActivities } from './copy';
+import { createMetadataActivities } from './metadata';
 import { createAliasActivities } from './cutover/aliases';
 import { createClusters } from './elasticsearch/cluster';
 import { ConnectionPool, createHostActivities } from './hosts';
 import { createPlanningActivities } from './planning';
 import { createFinalizeActivities } from './snapshots/finalize';
 import { createRepositoryActivities } from './snapshots/repositories';
+import { createReindexActivities } from './reindex';
 import { createRestoreActivities } from './snapshots/restore';
 import { createSnapshotActivities } from './snapshots/snapshot';
 import { createWriteBlockActivities } from './snapshots/write-block';
 import { createVerificationActivities } from './verification';
 
+/** Where a worker keeps files of its own. */
+export interface ActivityPlaces {
+  /** Documents that targets refuse, a folder for each run. */
+  failedDocumentsDirectory: string;
+}
+
 export interface Activities {
-  activities: ClusterActivities & HostActivities;
+  activities: CatchUpActivities &
+    ClusterActivities &
+    DocumentActivities &
+    HostActivities &
+    MetadataActivities &
+    ReindexActivities;
   /** Lets go of connections, once no activity runs any more. */
   close(): Promise<void>;
 }
 
 /** Everything that touches the world, with its dependencies put in. */
-export function createActivities(): Activities {
+export function createActivities({ failedDocumentsDirectory }: ActivityPlaces): Activities {
   const clusters = createClusters();
   const deps = { clusters };
   const pool = new ConnectionPool();
@@ -38,6 +57,10 @@ export function createActivities(): Activities {
       ...createFinalizeActivities(deps),
       ...createWriteBlockActivities(deps),
       ...createAliasActivities(deps),
+      ...createMetadataActivities(deps),
+      ...createReindexActivities(deps),
+      ...createCopyActivities({ ...deps, failedDocumentsDirectory }),
+      ...createCatchUpActivities({ ...deps, failedDocumentsDirectory }),
     },
     close: async () => {
       pool.close();

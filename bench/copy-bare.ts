@@ -1,4 +1,4 @@
-import type { CopyPart } from '../activities/copy/part-reader';
+import type { PartRange } from '../activities/copy/part-reader';
 import { json, request, segment } from '../lab/http';
 import { at, elements, members } from '../lab/raw-json';
 
@@ -17,12 +17,12 @@ interface Count {
 /** Each shard by a scroll, all at once; answers are not looked into but for the end. */
 export async function bareScan(
   url: string,
-  parts: readonly CopyPart[],
+  parts: readonly PartRange[],
   use: (page: Buffer) => void = () => undefined,
   documents = scanDocuments,
 ): Promise<Count> {
   const total: Count = { documents: 0, bytes: 0 };
-  const read = async ({ index, shard }: CopyPart): Promise<void> => {
+  const read = async ({ index, shard }: PartRange): Promise<void> => {
     let body: object = { size: documents, sort: ['_doc'] };
     let path = `${segment(index)}/_search?scroll=2m&preference=_shards:${shard}`;
     for (;;) {
@@ -44,7 +44,7 @@ export async function bareScan(
 export async function bareLoad(
   from: string,
   target: { url: string; index: string },
-  parts: readonly CopyPart[],
+  parts: readonly PartRange[],
 ): Promise<() => Promise<Count>> {
   const bodies: Buffer[] = [];
   const total: Count = { documents: 0, bytes: 0 };

@@ -1,6 +1,6 @@
-import { openByteClient } from '../activities/copy/byte-client';
+import { openByteClient } from '../activities/elasticsearch/byte-client';
 import { pump } from '../activities/copy/pump';
-import type { CopyPart, Reading } from '../activities/copy/part-reader';
+import type { PartRange, Reading } from '../activities/copy/part-reader';
 import { bareLoad, bareScan } from './copy-bare';
 
 /**
@@ -11,7 +11,7 @@ export interface CopyJob {
   what: 'copy' | 'scan' | 'load';
   source: { url: string; reading: Reading };
   target: { url: string; index: string };
-  parts: CopyPart[];
+  parts: PartRange[];
 }
 
 export interface CopyUse {

@@ -1,5 +1,5 @@
 import { readingOf } from '../activities/copy/part-reader';
-import type { CopyPart } from '../activities/copy/part-reader';
+import type { PartRange } from '../activities/copy/part-reader';
 import { parseVersion, type Version } from '../activities/elasticsearch/version';
 import { differences, digestIndices } from '../lab/digest';
 import { dismantleOnSignals } from '../lab/guard';
@@ -90,7 +90,7 @@ async function load({ source }: Pair, documents: number): Promise<string> {
 }
 
 /** A part for each shard, up to the last sequence number that it has given. */
-async function partsOf(url: string, index: string): Promise<CopyPart[]> {
+async function partsOf(url: string, index: string): Promise<PartRange[]> {
   const { indices } = await json<{
     indices: Record<string, { shards: Record<string, { seq_no: { max_seq_no: number } }[]> }>;
   }>({ url: `${url}/${segment(index)}/_stats?level=shards` });

@@ -43,17 +43,20 @@ export function overlay(
   warnings: readonly string[] = [],
 ): LiveStatus {
   const byStep = new Map<string, PendingActivity>();
+  const documents = new Map<string, Progress[]>();
   for (const activity of pending) {
     const known = byStep.get(activity.step);
     // A step may run several activities at once: what fails is what an operator wants to see.
     if (known === undefined || known.retrying === undefined) byStep.set(activity.step, { ...known, ...activity });
+    if (activity.progress?.unit === 'documents')
+      documents.set(activity.step, [...(documents.get(activity.step) ?? []), activity.progress]);
   }
   const live = (step: StepStatus): LiveStep => {
     const found = step.state === 'running' ? byStep.get(step.id) : undefined;
     if (found === undefined) return step;
     return {
       ...step,
-      ...(found.progress ? { progress: found.progress } : {}),
+      ...(found.progress ? { progress: summed(step.progress, documents.get(step.id)) ?? found.progress } : {}),
       ...(found.retrying ? { retrying: found.retrying } : {}),
     };
   };
@@ -65,9 +68,23 @@ export function overlay(
   };
 }
 
-/** Steps of the run and of its batches, in their order. */
-export function allSteps(status: Pick<LiveStatus, 'steps' | 'batches'>): LiveStep[] {
-  return [...status.steps, ...status.batches.flatMap((batch) => batch.steps)];
+/** A step that is cut into parts: what it has done itself, and what the parts under way have done on top. */
+function summed(whole: Progress | undefined, parts: readonly Progress[] = []): Progress | undefined {
+  if (!whole || parts.length === 0) return undefined;
+  const done = Math.min(whole.total, whole.done + parts.reduce((sum, part) => sum + part.done, 0));
+  const rate = parts.reduce((sum, part) => sum + (part.rate ?? 0), 0);
+  const details = [...new Set(parts.flatMap(({ detail }) => detail ?? []))];
+  return {
+    ...whole,
+    done,
+    ...(rate > 0 ? { rate, etaSeconds: Math.ceil((whole.total - done) / rate) } : {}),
+    ...(details.length > 0 ? { detail: details.slice(0, 3).join('; ') } : {}),
+  };
+}
+
+/** Steps of the run, of its batches and of its catch-up, in their order. */
+export function allSteps(status: Pick<LiveStatus, 'steps' | 'batches' | 'catchUp'>): LiveStep[] {
+  return [...status.steps, ...status.batches.flatMap((batch) => batch.steps), ...(status.catchUp?.steps ?? [])];
 }
 
 /** What the run and its batches have changed, in the order in which it was done. */

@@ -16,6 +16,7 @@ import { addRetryVerb } from './commands/retry';
 import { addSkipVerb } from './commands/skip';
 import { addStartVerb } from './commands/start';
 import { addStatusVerb } from './commands/status';
+import { addTuneVerb } from './commands/tune';
 import { addUpVerb } from './commands/up';
 import { addValidateVerb } from './commands/validate';
 import { addWatchVerb } from './commands/watch';
@@ -45,6 +46,7 @@ const verbs: readonly AddVerb[] = [
   addResumeVerb,
   addRetryVerb,
   addSkipVerb,
+  addTuneVerb,
   addAbortVerb,
   addReportVerb,
   addUpVerb,

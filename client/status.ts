@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { WorkflowExecutionDescription } from '@temporalio/client';
-import { batchWorkflowId } from '../contracts/ids';
+import { batchWorkflowId, catchUpWorkflowId } from '../contracts/ids';
 import { queries } from '../contracts/messages';
-import { phases, type Phase, type RunState, type RunStatus } from '../contracts/status';
+import { phases, type CatchUpStatus, type Phase, type RunState, type RunStatus } from '../contracts/status';
 import { hasWorker, type Temporal } from './connection';
 import { explainError, noWorker } from './explain-error';
 import { overlay, type LiveStatus, type PendingActivity } from './live-status';
@@ -30,10 +30,27 @@ export async function readStatus(temporal: Temporal, run: string): Promise<LiveS
   const answer = await askOrGiveUp(temporal, description);
   if ('error' in answer) return describedOnly(temporal, description, answer.error);
   if (!open) return overlay({ ...answer.status, ...(await endOf(temporal, run, description, answer.status)) }, []);
-  return overlay(answer.status, [
-    ...(await pendingActivities(temporal.client, description)),
-    ...(await pendingOfBatches(temporal, run, answer.status)),
+  const [pending, ofBatches, catchUp] = await Promise.all([
+    pendingActivities(temporal.client, description),
+    pendingOfBatches(temporal, run, answer.status),
+    catchUpNow(temporal, run, answer.status),
   ]);
+  const status = catchUp ? { ...answer.status, catchUp } : answer.status;
+  return overlay(status, [...pending, ...ofBatches]);
+}
+
+/** The run hears of its catch-up only when that changes its state: how far it is, the child itself says. */
+async function catchUpNow(temporal: Temporal, run: string, { catchUp }: RunStatus): Promise<CatchUpStatus | undefined> {
+  if (!catchUp || catchUp.state === 'drained') return undefined;
+  const { connection, client } = temporal;
+  try {
+    return await connection.withDeadline(Date.now() + usualAnswerMs, () =>
+      client.workflow.getHandle(catchUpWorkflowId(run)).query<CatchUpStatus>(queries.catchUp),
+    );
+  } catch {
+    // just ended, or nobody to ask: what the run was told last is shown
+    return undefined;
+  }
 }
 
 type Answer = { status: RunStatus } | { error: unknown };

@@ -1,6 +1,6 @@
 import type { ClusterFacts, HostChange, IndexFacts, MigrationPlan, NodeFacts, RepositoryPlan } from './plan';
 import type { MigrationRunbook, Side } from './runbook';
-import type { AliasAction, Check, Difference } from './status';
+import type { AliasAction, Check, Difference, RefusalCause } from './status';
 import type { HostFacts, StepOutcome } from './host-activities';
 
 /** Inputs and results of the activities that talk to the two clusters. */
@@ -90,6 +90,8 @@ export interface FinalizeInput extends RunInput {
 export interface VerifyInput extends RunInput {
   step: string;
   indices: IndexFacts[];
+  /** Documents that the target refused: known to be missing, and told by themselves. */
+  refused?: RefusalCause[];
 }
 
 /** Verification, first level: documents exact by count and by shard, mappings, settings, health. */

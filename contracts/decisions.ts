@@ -5,7 +5,7 @@ export interface Decision {
 }
 
 export interface RecordedDecision extends Decision {
-  verb: 'approve' | 'reject' | 'pause' | 'resume' | 'retry' | 'skip' | 'abort';
+  verb: 'approve' | 'reject' | 'pause' | 'resume' | 'retry' | 'skip' | 'tune' | 'abort';
   /** Gate or step that it was about; the whole run where there is none. */
   subject?: string;
   /** ISO 8601. */
@@ -19,6 +19,22 @@ export interface GateDecision extends Decision {
 /** Without a step: every stuck step. */
 export interface StepDecision extends Decision {
   step?: string;
+}
+
+/** What `tune` may change while a run goes on; what is left out stays as it is, null takes a limit off. */
+export interface TunedLimits {
+  docsPerSec?: number | null;
+  /** As Elasticsearch writes sizes: "20mb". */
+  bytesPerSec?: string | null;
+  bulkBytes?: string;
+  bulksInFlight?: number;
+  partsInFlight?: number;
+  /** Of each `_reindex` task. */
+  requestsPerSecond?: number | null;
+}
+
+export interface TuneDecision extends Decision {
+  limits: TunedLimits;
 }
 
 /** Refusals of an Update's validator: the type of its ApplicationFailure. The command line exits with 4. */

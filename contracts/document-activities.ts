@@ -1,7 +1,7 @@
 import type { OwnedInput } from './cluster-activities';
 import type { StepOutcome } from './host-activities';
 import type { IndexFacts } from './plan';
-import type { Difference, RefusalCause } from './status';
+import type { RefusalCause } from './status';
 
 /** Inputs and results of the activities by which documents move one by one: copy, remote reindex, catch-up. */
 
@@ -78,20 +78,4 @@ export interface DocumentActivities {
   /** Parts of these indices, as the source is at that moment; every operation acknowledged before it is within them. */
   planParts(input: IndicesInput): Promise<{ parts: CopyPart[] }>;
   copyPart(input: CopyPartInput): Promise<CopyPartResult>;
-}
-
-export interface CatchUpRoundInput extends OwnedInput {
-  step: string;
-  positions: ShardPositions[];
-  limits: PartLimits;
-}
-
-export interface CatchUpRound extends CopyTotals {
-  positions: ShardPositions[];
-  deleted: number;
-  /** Operations of the source that were not on the target when the round ended. */
-  lag: number;
-  causes: RefusalCause[];
-  /** Indices that are gone, closed, or were made anew under their name. */
-  differences: Difference[];
 }

@@ -8,6 +8,10 @@ export const updates = {
   resume: 'resume',
   retry: 'retry',
   skip: 'skip',
+  /** Documents that the target refused are driven again. */
+  retryFailed: 'retryFailed',
+  /** New limits for what moves documents. */
+  tune: 'tune',
   abort: 'abort',
 } as const;
 
@@ -16,6 +20,8 @@ export const queries = {
   status: 'status',
   /** MigrationPlan, once made. */
   plan: 'plan',
+  /** CatchUpStatus, of the child that follows the source. */
+  catchUp: 'catchUp',
 } as const;
 
 export const signals = {
@@ -23,12 +29,18 @@ export const signals = {
   batchChanged: 'batchChanged',
   /** Run to batch: a decision about one of its steps. */
   decide: 'decide',
+  /** Catch-up to run: CatchUpStatus, when its state changes. */
+  catchUpChanged: 'catchUpChanged',
+  /** Run to catch-up: the source is written to no more, end when all of it is there. */
+  drain: 'drain',
 } as const;
 
 /** Registered workflow types. Never renamed: stored runs name them. */
 export const workflowTypes = {
   migration: 'migrationWorkflow',
   moveBatch: 'moveBatchWorkflow',
+  /** Follows a live source: a child of the run, for days. */
+  catchUp: 'catchUpWorkflow',
   /** Checks and plan, changing nothing: `shardlift plan` and `doctor`. */
   plan: 'planWorkflow',
 } as const;

@@ -1,5 +1,6 @@
 import type { AliasAction, Check } from './status';
 import type { Side } from './runbook';
+import type { Method } from './runbook-documents';
 
 /** What a cluster says of itself. */
 export interface ClusterFacts {
@@ -94,6 +95,7 @@ export interface HostChange {
 }
 
 export interface MigrationPlan {
+  method: Method;
   source: ClusterFacts;
   target: ClusterFacts;
   batches: BatchPlan[];

@@ -248,10 +248,10 @@ const migrationFields = z.strictObject({
     .describe('How indices are packed into batches.')
     .prefault({}),
   freeze: z
-    .enum(['none', 'beforeSnapshot'])
+    .enum(['none', 'beforeMove', 'atCutover'])
     .default('none')
     .describe(
-      'beforeSnapshot: the indices of a batch get a write block on the source before their snapshot. none: stop writing by other means; verification finds what came later.',
+      'beforeMove: the indices of a batch get a write block on the source before they are moved. atCutover, with catchUp: all of them at the cutover, before the last of what was written is caught up with. none: stop writing by other means; verification finds what came later.',
     ),
   gates: z
     .array(z.enum(gateNames))
@@ -368,6 +368,9 @@ function checkMethod(
   if (method !== 'remote-reindex' && reindex !== undefined) wrong(['reindex'], `nothing here, as method is ${method}`);
   const needsField = catchUp?.kind === 'time-field' || catchUp?.kind === 'append-only';
   if (needsField && catchUp.field === undefined) wrong(['catchUp'], `a field, as kind is ${catchUp.kind}`);
+  if (runbook.freeze === 'atCutover' && catchUp === undefined) wrong(['freeze'], 'catchUp, which atCutover is for');
+  if (runbook.freeze === 'beforeMove' && catchUp !== undefined)
+    wrong(['freeze'], 'atCutover or none: beforeMove leaves nothing to catch up with');
   // A document that an update takes out of the query would stay on the target for ever.
   if (catchUp?.kind === 'sequence' && (copy?.query ?? reindex?.query) !== undefined)
     wrong(['catchUp', 'kind'], 'another kind than sequence, as a query chooses the documents');

@@ -1,5 +1,7 @@
 import type { RecordedDecision } from './decisions';
+import type { ShardPositions } from './document-activities';
 import type { FailureInfo } from './failures';
+import type { CatchUpKind } from './runbook-documents';
 
 /**
  * The one status object: `status`, `watch`, `--output json` and the report all show it. It is kept by the run's
@@ -78,6 +80,8 @@ export interface BatchStatus {
   accepted: Difference[];
   /** Documents that the target refused; they are in the workers' files of failed documents. Few causes, the commonest first. */
   refused: RefusalCause[];
+  /** Up to where its documents have come, for catch-up: by shard of each index. Empty without one. */
+  positions: ShardPositions[];
   /** What it changed on the clusters and on the host that copies: evidence for the report. */
   changes: Change[];
 }
@@ -90,6 +94,26 @@ export interface GateStatus {
   /** ISO 8601: since when it waits. */
   openedAt?: string;
   decision?: RecordedDecision;
+}
+
+/** How a live source is followed. */
+export interface CatchUpStatus {
+  kind: CatchUpKind;
+  state: 'running' | 'paused' | 'draining' | 'drained' | 'stuck';
+  rounds: number;
+  /** Operations of the source that were not on the target when the last round ended; null before the first has. */
+  lag: number | null;
+  /** ISO 8601: everything acknowledged by the source before is on the target. */
+  inStepAt?: string;
+  /** Operations a second in the last round that had any. */
+  rate?: number;
+  written: number;
+  deleted: number;
+  refused: RefusalCause[];
+  differences: Difference[];
+  /** What could not be read in the last round. */
+  unread?: Difference[];
+  steps: StepStatus[];
 }
 
 /** Documents that the target refused for one reason. */
@@ -137,6 +161,8 @@ export interface RunStatus {
     indicesDone: number;
   };
   differences: Difference[];
+  /** Only where the runbook has one, and once it has begun. */
+  catchUp?: CatchUpStatus;
   /** What the applications must point at, once cut over. */
   cutover?: string;
   /** Checks of the preflight, for the report. */

@@ -1,7 +1,9 @@
+import type { CatchUpPositions } from './catch-up';
 import type { OwnedInput } from './cluster-activities';
 import type { CopyPlan, IndexFacts, MigrationPlan } from './plan';
 import type { MigrationRunbook } from './runbook';
-import type { Change, Difference, RunStatus } from './status';
+import type { CatchUpSettings } from './runbook-documents';
+import type { CatchUpStatus, Change, Difference, RunStatus } from './status';
 
 /** What migrationWorkflow is started with. */
 export interface MigrationInput {
@@ -13,6 +15,16 @@ export interface MigrationInput {
 /** What planWorkflow is started with. */
 export interface PlanInput {
   runbook: MigrationRunbook;
+}
+
+/** What the workflow that follows the source is started with, and continues with. */
+export interface CatchUpInput extends OwnedInput {
+  catchUp: CatchUpSettings;
+  positions: CatchUpPositions[];
+  isPaused: boolean;
+  isDraining: boolean;
+  /** Set when it continues as new. */
+  carried?: CatchUpStatus;
 }
 
 /** What a batch's workflow is started with. */

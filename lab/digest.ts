@@ -20,6 +20,8 @@ export interface IndexDigest {
   content: string;
   /** Over id, `_seq_no` and `_version`: the same after a restore, not after a copy. */
   sequence: string;
+  /** Over id and `_version`: the same after a copy, too. */
+  versions: string;
 }
 
 const PAGE = 500;
@@ -48,7 +50,7 @@ async function open(url: string, via: string | undefined, index: string): Promis
 
 async function digestIndex(url: string, via: string | undefined, index: string): Promise<IndexDigest> {
   await json({ method: 'POST', url: `${url}/${segment(index)}/_refresh`, via });
-  const sums = { content: 0n, sequence: 0n };
+  const sums = { content: 0n, sequence: 0n, versions: 0n };
   let count = 0;
   const search = `${url}/${segment(index)}/_search?scroll=2m&version=true&seq_no_primary_term=true`;
   let page = await raw(search, via, { size: PAGE, sort: ['_doc'], query: { match_all: {} } });
@@ -67,6 +69,7 @@ async function digestIndex(url: string, via: string | undefined, index: string):
       };
       sums.content += hash([part('_id'), part('_routing'), part('_source')]);
       sums.sequence += hash([part('_id'), part('_seq_no'), part('_version')]);
+      sums.versions += hash([part('_id'), part('_version')]);
     }
     count += found.length;
     const scroll = at(page, ['_scroll_id'], whole(page));
@@ -74,7 +77,7 @@ async function digestIndex(url: string, via: string | undefined, index: string):
       scroll === undefined ? '' : (JSON.parse(page.toString('utf8', scroll.start, scroll.end)) as string);
     if (found.length === 0) {
       await request({ method: 'DELETE', url: `${url}/_search/scroll`, via, body: { scroll_id: scrollId } });
-      return { count, content: hex(sums.content), sequence: hex(sums.sequence) };
+      return { count, content: hex(sums.content), sequence: hex(sums.sequence), versions: hex(sums.versions) };
     }
     page = await raw(`${url}/_search/scroll`, via, { scroll: '2m', scroll_id: scrollId });
   }
@@ -108,7 +111,7 @@ function hex(sum: bigint): string {
 export function differences(
   source: Record<string, IndexDigest>,
   target: Record<string, IndexDigest>,
-  options: { sequence?: boolean } = {},
+  options: { sequence?: boolean; versions?: boolean } = {},
 ): string[] {
   const names = [...new Set([...Object.keys(source), ...Object.keys(target)])].sort();
   return names.flatMap((name) => {
@@ -116,6 +119,7 @@ export function differences(
     if (a === undefined || b === undefined) return [`${name}: only on the ${a === undefined ? 'target' : 'source'}`];
     if (a.count !== b.count) return [`${name}: ${a.count} documents on the source, ${b.count} on the target`];
     if (a.content !== b.content) return [`${name}: the documents' contents differ`];
+    if (options.versions === true && a.versions !== b.versions) return [`${name}: versions differ`];
     if (options.sequence === true && a.sequence !== b.sequence) return [`${name}: sequence numbers or versions differ`];
     return [];
   });

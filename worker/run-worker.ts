@@ -19,6 +19,8 @@ export interface WorkerSettings {
   /** Aborted to end the worker: activities under way are told, and given the grace time below. */
   shutdownSignal: AbortSignal;
   log: pino.Logger;
+  /** Where documents that targets refuse are kept, a folder for each run. */
+  failedDocumentsDirectory: string;
 }
 
 /**
@@ -60,10 +62,11 @@ export async function runWorker({
   taskQueue,
   shutdownSignal,
   log,
+  failedDocumentsDirectory,
 }: WorkerSettings): Promise<void> {
   installLogger(log);
   const native = await NativeConnection.connect(connection);
-  const { activities, close } = createActivities();
+  const { activities, close } = createActivities({ failedDocumentsDirectory });
   try {
     const worker = await Worker.create({
       connection: native,

@@ -1,9 +1,14 @@
 import { proxyActivities, type ActivityInterfaceFor, type ActivityOptions } from '@temporalio/workflow';
+import type { CatchUpActivities } from '../contracts/catch-up';
 import type { ClusterActivities } from '../contracts/cluster-activities';
+import type { DocumentActivities } from '../contracts/document-activities';
 import type { HostActivities } from '../contracts/host-activities';
-import { follow, install, short, survey } from './activity-options';
+import type { ReindexActivities } from '../contracts/reindex';
+import { documents, follow, install, short, survey } from './activity-options';
 
-type All = ActivityInterfaceFor<ClusterActivities & HostActivities>;
+type All = ActivityInterfaceFor<
+  CatchUpActivities & ClusterActivities & DocumentActivities & HostActivities & ReindexActivities
+>;
 
 /** Which activity has which time class; what is not named here is short. */
 const presets: Partial<Record<keyof All, ActivityOptions>> = {
@@ -19,6 +24,16 @@ const presets: Partial<Record<keyof All, ActivityOptions>> = {
   takeSnapshot: follow,
   copySnapshotFiles: follow,
   restoreIndices: follow,
+  createIndices: survey,
+  endLoad: survey,
+  planParts: survey,
+  copyPart: documents,
+  planReindexParts: survey,
+  reindexPart: documents,
+  readPositions: survey,
+  beginCatchUp: survey,
+  catchUpRound: documents,
+  endCatchUp: survey,
   finalizeIndices: follow,
   deleteSnapshot: follow,
   removeCopyDirectory: { ...short, startToCloseTimeout: '31m' },

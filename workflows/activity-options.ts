@@ -58,3 +58,15 @@ export const follow: ActivityOptions = {
   heartbeatTimeout: '30s',
   retry: { ...patient, maximumAttempts: 60 },
 };
+
+/**
+ * Copying a part: each acknowledged bulk is a heartbeat. A single bulk or search takes up to its own 2 min, and longer
+ * when the target says that it has too much, which heartbeats too. Many attempts, as for `follow`: each goes on from the
+ * last checkpoint.
+ */
+export const documents: ActivityOptions = {
+  ...common,
+  startToCloseTimeout: '30d',
+  heartbeatTimeout: '3m',
+  retry: { ...patient, maximumAttempts: 60 },
+};

@@ -1,6 +1,6 @@
 import { CancelledFailure } from '@temporalio/workflow';
 import type { VerifyResult } from '../contracts/cluster-activities';
-import { repositoryName } from '../contracts/ids';
+import { repositoryName, targetName } from '../contracts/ids';
 import type { BatchPlan, MigrationPlan } from '../contracts/plan';
 import type { BatchStatus, Difference } from '../contracts/status';
 import { allEnded } from './all-settled';
@@ -50,11 +50,12 @@ export async function verifyAll(
 /** What an operator has accepted already, with a reason, is not asked about again: exactly that, and nothing else. */
 async function compare(board: RunBoard, plan: MigrationPlan, step: StepContext) {
   const input = { run: board.run, runbook: board.runbook, step: step.id };
-  const verify = async ({ indices }: BatchPlan) => {
+  const verify = async ({ number, indices }: BatchPlan) => {
+    const refused = board.batches[number - 1]?.refused ?? [];
     const results: VerifyResult[] = [];
     for (let from = 0; from < indices.length; from += indicesAtOnce)
       results.push(
-        await step.activities.verifyIndices({ ...input, indices: indices.slice(from, from + indicesAtOnce) }),
+        await step.activities.verifyIndices({ ...input, indices: indices.slice(from, from + indicesAtOnce), refused }),
       );
     return results;
   };
@@ -62,8 +63,10 @@ async function compare(board: RunBoard, plan: MigrationPlan, step: StepContext) 
   const adapted: string[] = [];
   const toRetake: BatchPlan[] = [];
   let documents = 0;
-  // Of a batch whose snapshot was skipped nothing is on the target: that stands in the report as a difference.
-  const moved = plan.batches.filter(({ number }) => !isSkippedBefore(board.batches[number - 1], /\/snapshot$/));
+  // Of a batch whose snapshot, or whose creation, was skipped nothing is on the target: that stands in the report as a difference.
+  const moved = plan.batches.filter(
+    ({ number }) => !isSkippedBefore(board.batches[number - 1], /\/(snapshot|create)$/),
+  );
   for (let from = 0; from < moved.length; from += batchesAtOnce) {
     const compared = await allEnded(
       moved.slice(from, from + batchesAtOnce).map(async (batch) => ({ batch, results: await verify(batch) })),
@@ -133,9 +136,9 @@ export async function cutOver(board: RunBoard, plan: MigrationPlan): Promise<voi
 /** Without those whose move an operator skipped: one alias on a missing index would have the whole request refused. */
 function movedIndices(board: RunBoard, plan: MigrationPlan): Set<string> {
   const moved = plan.batches.filter(
-    ({ number }) => !isSkippedBefore(board.batches[number - 1], /\/(snapshot|copy|restore)$/),
+    ({ number }) => !isSkippedBefore(board.batches[number - 1], /\/(snapshot|copy|restore|create)$/),
   );
-  return new Set(moved.flatMap(({ indices }) => indices.map(({ name }) => name)));
+  return new Set(moved.flatMap(({ indices }) => indices.map(({ name }) => targetName(board.runbook, name))));
 }
 
 /** What the runbook wants gone goes; what it wants kept stays, without limits and marks of this run. */
@@ -146,7 +149,7 @@ export async function finish(board: RunBoard, plan: MigrationPlan): Promise<void
   await runner.run({ id: 'finish/marks', phase: 'finish', title: "the run's marks off the indices" }, (step) =>
     step.activities.unmarkIndices({ run, runbook, step: step.id, indices }),
   );
-  if (runbook.cleanup.snapshots === 'atFinish') {
+  if (runbook.method === 'snapshot' && runbook.cleanup.snapshots === 'atFinish') {
     await runner.run({ id: 'finish/snapshots', phase: 'finish', title: 'delete the snapshots' }, async (step) => {
       const snapshots = board.batches.flatMap((batch) => batch.snapshots);
       for (const snapshot of snapshots) {

@@ -1,8 +1,9 @@
 import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
-import type { Decision, GateDecision, StepDecision } from '../contracts/decisions';
+import type { Decision, GateDecision, StepDecision, TuneDecision } from '../contracts/decisions';
 import { queries, signals, updates } from '../contracts/messages';
 import type { MigrationPlan } from '../contracts/plan';
-import type { BatchStatus, RunStatus } from '../contracts/status';
+import type { MigrationRunbook } from '../contracts/runbook';
+import type { BatchStatus, CatchUpStatus, RunStatus } from '../contracts/status';
 
 /** Updates answer with the status as it is once the decision stands. */
 export const approveUpdate = defineUpdate<void, [GateDecision]>(updates.approve);
@@ -11,6 +12,8 @@ export const pauseUpdate = defineUpdate<void, [Decision]>(updates.pause);
 export const resumeUpdate = defineUpdate<void, [Decision]>(updates.resume);
 export const retryUpdate = defineUpdate<void, [StepDecision]>(updates.retry);
 export const skipUpdate = defineUpdate<void, [StepDecision]>(updates.skip);
+export const retryFailedUpdate = defineUpdate<void, [Decision]>(updates.retryFailed);
+export const tuneUpdate = defineUpdate<void, [TuneDecision]>(updates.tune);
 export const abortUpdate = defineUpdate<void, [Decision]>(updates.abort);
 
 export const statusQuery = defineQuery<RunStatus>(queries.status);
@@ -20,8 +23,13 @@ export const batchChangedSignal = defineSignal<[BatchStatus]>(signals.batchChang
 
 /** A decision that the run passes on to a batch. */
 export interface BatchDecision {
-  verb: 'retry' | 'skip' | 'pause' | 'resume';
+  verb: 'retry' | 'skip' | 'pause' | 'resume' | 'tune';
   decision: Decision;
+  /** With tune: the runbook as it counts from now on. */
+  runbook?: MigrationRunbook;
   step?: string;
 }
+export const catchUpQuery = defineQuery<CatchUpStatus>(queries.catchUp);
+export const catchUpChangedSignal = defineSignal<[CatchUpStatus]>(signals.catchUpChanged);
+export const drainSignal = defineSignal<[]>(signals.drain);
 export const decideSignal = defineSignal<[BatchDecision]>(signals.decide);

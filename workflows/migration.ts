@@ -13,8 +13,9 @@ import type { MigrationPlan } from '../contracts/plan';
 import type { RunStatus } from '../contracts/status';
 import type { MigrationInput } from '../contracts/workflow-inputs';
 import { cutOver, finish, verifyAll } from './finish';
-import { moveBatches } from './move';
+import { moveBatches, moveRefused } from './move';
 import { noPlan, prepare, putLimitsBack } from './prepare';
+import { SourceFollower } from './follow-source';
 import { RunBoard } from './run-board';
 import { undoRun } from './undo';
 
@@ -37,6 +38,7 @@ export async function migrationWorkflow({ runbook, carried }: MigrationInput): P
     await CancellationScope.nonCancellable(async () => {
       board.isUndoing = true;
       board.runner.isPaused = false;
+      await board.follower?.ended();
       await undoRun(board, board.plan);
       board.finish('aborted');
     });
@@ -55,15 +57,27 @@ async function carryOut(board: RunBoard): Promise<boolean> {
     await prepare(board, plan, facts);
   }
   const { plan } = board;
+  const follower = new SourceFollower(board, plan);
+  board.follower = follower;
   board.enter('move');
   if (!(await moveBatches(board, plan))) return false;
+  const retryRefused = () => moveRefused(board, plan);
+  await retryRefused();
   await putLimitsBack(board);
-  board.enter('verify');
-  await verifyAll(board, plan, 'verify/all', 'verify');
-  await board.gate('cutover', `aliases on ${plan.target.name}, and the applications switched to it`);
+  const isFollowed = board.runbook.catchUp !== undefined;
+  if (isFollowed) {
+    board.enter('catch-up');
+    await follower.begin();
+  } else {
+    board.enter('verify');
+    await verifyAll(board, plan, 'verify/all', 'verify');
+  }
+  await board.gate('cutover', cutoverAsks(board, plan), retryRefused);
   board.enter('cutover');
-  // The source may have been written to while the gate was closed.
-  if (board.gates.some((gate) => gate.gate === 'cutover')) await verifyAll(board, plan, 'cutover/verify', 'cutover');
+  if (isFollowed) await follower.drain();
+  // The source may have been written to while the gate was closed; and one that is followed was never compared.
+  if (isFollowed || board.gates.some((gate) => gate.gate === 'cutover'))
+    await verifyAll(board, plan, 'cutover/verify', 'cutover');
   await cutOver(board, plan);
   await board.gate('finish', finishAsks(board));
   board.enter('finish');
@@ -81,7 +95,8 @@ async function preflight(board: RunBoard): Promise<{ plan: MigrationPlan; facts:
         activities.inspectHosts({ run, runbook }),
       ]);
       const planned = await activities.planMigration({ run, runbook, clusters, hosts: hosts.facts });
-      board.checks = [...clusters.checks, ...hosts.checks, ...planned.checks];
+      const remote = runbook.method === 'remote-reindex' ? await activities.checkRemoteAllowed({ run, runbook }) : [];
+      board.checks = [...clusters.checks, ...hosts.checks, ...planned.checks, ...remote];
       const failed = board.checks.filter((check) => check.level === 'mandatory' && check.state === 'failed');
       if (failed.length > 0 || !planned.plan) {
         throw noPlan(
@@ -106,8 +121,15 @@ async function preflight(board: RunBoard): Promise<{ plan: MigrationPlan; facts:
   return result;
 }
 
+function cutoverAsks({ runbook }: RunBoard, { target }: MigrationPlan): string {
+  const first = runbook.freeze === 'atCutover' ? 'the source blocked for writes, ' : '';
+  return `${first}aliases on ${target.name}, and the applications switched to it`;
+}
+
 function finishAsks(board: RunBoard): string {
-  const { snapshots, hosts } = board.runbook.cleanup;
+  const { method, cleanup } = board.runbook;
+  const { snapshots, hosts } = cleanup;
+  if (method !== 'snapshot') return "the run's marks come off the indices";
   const asks = [
     snapshots === 'atFinish' ? 'the snapshots are deleted' : 'the snapshots stay',
     hosts === 'restore'

@@ -2,33 +2,48 @@ import {
   getExternalWorkflowHandle,
   isCancellation,
   setHandler,
-  sleep,
   workflowInfo,
   CancellationScope,
 } from '@temporalio/workflow';
 import type { MoveBatchInput } from '../contracts/workflow-inputs';
-import { batchName, copyJobId, snapshotName } from '../contracts/ids';
+import { batchName } from '../contracts/ids';
 import type { BatchStage, BatchStatus, Difference } from '../contracts/status';
 import { batchChangedSignal, decideSignal } from './messages';
+import { MoveByCopy } from './move-by-copy';
+import { MoveByReindex } from './move-by-reindex';
+import { MoveBySnapshot } from './move-by-snapshot';
 import { StepRunner, type StepContext } from './step-runner';
-import { workflowFailure } from './failure-info';
 import { isRetakeSafe, verificationFailed } from './verification';
 
-/** A PARTIAL snapshot is deleted and taken again; a third one in a row means that a person has to look. */
-const snapshotRounds = 3;
-/** And once more for the second pause: what fails shards (a node that restarts, an NFS client's caches) takes a while. */
-const betweenRoundsMs = 10_000;
+/** How a batch's indices get there: all that a method has to say. */
+export interface MoveMethod {
+  /** false when an operator skipped what everything behind it stands on: then nothing of the batch is on the target. */
+  bring(): Promise<boolean>;
+  /** Once more, within the step that has found differences; only where that can lose nothing. */
+  bringAgain(step: StepContext): Promise<void>;
+  /** What the method itself leaves behind, once the batch is verified. */
+  cleanUp(): Promise<void>;
+  /** The run was paused or goes on, or its limits were changed. */
+  steered?(): void;
+}
 
 /**
- * Moves one batch: freeze, snapshot, copy, restore, finalize, verify, clean up. A child of the run: it tells the run of
- * each step, and gets the operator's decisions from it. Its answer is its last status.
+ * Moves one batch: freeze, bring it there by the runbook's method, finalize, verify, clean up. A child of the run: it
+ * tells the run of each step, and gets the operator's decisions from it. Its answer is its last status.
  */
 export async function moveBatchWorkflow(input: MoveBatchInput): Promise<BatchStatus> {
-  const batch = new Batch(input);
+  const batch = new MoveBatch(input);
   setHandler(decideSignal, (message) => {
-    if (message.verb === 'pause' || message.verb === 'resume') batch.runner.isPaused = message.verb === 'pause';
-    else if (!batch.runner.refusal(message.verb, message.step))
+    if (message.verb === 'tune') {
+      if (message.runbook) batch.input.runbook = message.runbook;
+      return batch.method.steered?.();
+    }
+    if (message.verb === 'pause' || message.verb === 'resume') {
+      batch.runner.isPaused = message.verb === 'pause';
+      batch.method.steered?.();
+    } else if (!batch.runner.refusal(message.verb, message.step)) {
       batch.runner.decide(message.verb, message.decision, message.step);
+    }
   });
   try {
     await batch.move();
@@ -41,20 +56,20 @@ export async function moveBatchWorkflow(input: MoveBatchInput): Promise<BatchSta
   return batch.status;
 }
 
-class Batch {
+const methods = { snapshot: MoveBySnapshot, copy: MoveByCopy, 'remote-reindex': MoveByReindex };
+
+/** What is the same for every method: state, freeze, verification, and the way to the run. */
+export class MoveBatch {
   readonly runner: StepRunner;
   readonly status: BatchStatus;
+  readonly indices: string[];
+  readonly method: MoveMethod;
   /** Settles when the run has been told of every change so far. */
   told: Promise<void> = Promise.resolve();
-  private readonly indices: string[];
-  /** Its snapshot cannot be restored: kept until a new one has taken its place, over any number of retries. */
-  private isSnapshotLost = false;
   /** What the last comparison found. */
   private seen: Difference[] = [];
-  /** A retry follows the snapshot that was begun; only one that was deleted makes room for the next name. */
-  private needsNewSnapshot = true;
 
-  constructor(private readonly input: MoveBatchInput) {
+  constructor(readonly input: MoveBatchInput) {
     const { batch } = input;
     this.runner = new StepRunner(() => this.tell());
     this.runner.isPaused = input.isPaused;
@@ -72,40 +87,37 @@ class Batch {
       differences: this.runner.differences,
       accepted: [],
       refused: [],
+      positions: [],
       changes: this.runner.changes,
     };
+    this.method = new methods[input.runbook.method](this);
   }
 
   async move(): Promise<void> {
-    const { runbook, copy } = this.input;
-    if (runbook.freeze === 'beforeSnapshot')
+    const { runbook } = this.input;
+    if (runbook.freeze === 'beforeMove')
       await this.step('freeze', 'write block on the source', (step) => this.freeze(step));
-    const taken = await this.step('snapshot', 'snapshot', (step) => this.snapshot(step));
-    if (!taken) {
+    if (!(await this.method.bring())) {
       if (this.status.writeBlocked.length > 0)
         await this.step('freeze', 'write block off again, as nothing of it moves', (step) => this.unfreeze(step));
       return this.end();
     }
-    if (copy) await this.step('copy', 'copy the snapshot files', (step) => this.copy(step));
-    if (this.input.again)
-      await this.step('cleanup', 'remove what was restored before', (step) => this.removeRestored(step));
-    await this.step('restore', 'restore', (step) => this.restore(step));
-    await this.step('finalize', 'replicas and allocation', (step) =>
-      step.activities.finalizeIndices({ ...this.base(step), indices: this.input.batch.indices }),
-    );
-    const verified = await this.step('verify', 'verify', (step) => this.verify(step));
-    if (!verified) this.status.accepted.push(...this.seen);
-    if (runbook.cleanup.snapshots === 'afterBatch')
-      await this.step('cleanup', 'delete the snapshot', (step) => this.deleteSnapshots(step));
+    await this.step('finalize', 'replicas and allocation', (step) => this.finalize(step));
+    // A source that is followed is written to: it is compared once it is drained.
+    if (!runbook.catchUp) {
+      const verified = await this.step('verify', 'verify', (step) => this.verify(step));
+      if (!verified) this.status.accepted.push(...this.seen);
+    }
+    await this.method.cleanUp();
     this.end();
   }
 
-  private base(step: StepContext) {
+  base(step: StepContext) {
     const { run, runbook, owner } = this.input;
     return { run, runbook, owner, step: step.id };
   }
 
-  private step<T extends { changed?: boolean; summary?: string }>(
+  step<T extends { changed?: boolean; summary?: string }>(
     stage: BatchStage,
     title: string,
     body: (step: StepContext) => Promise<T>,
@@ -113,8 +125,19 @@ class Batch {
     return this.runner.run({ id: `${batchName(this.input.batch.number)}/${stage}`, phase: 'move', title }, body);
   }
 
+  async compare(step: StepContext) {
+    const found = await step.activities.verifyIndices({
+      ...this.base(step),
+      indices: this.input.batch.indices,
+      refused: this.status.refused,
+    });
+    this.seen = found.differences;
+    return { ...found, isRetakeSafe: isRetakeSafe(found) };
+  }
+
   private end(): void {
-    this.status.state = this.runner.differences.length > 0 ? 'done with differences' : 'done';
+    const differs = this.runner.differences.length > 0 || this.status.refused.length > 0;
+    this.status.state = differs ? 'done with differences' : 'done';
     this.tell();
   }
 
@@ -132,97 +155,8 @@ class Batch {
     return outcome;
   }
 
-  private async snapshot(step: StepContext) {
-    const { owner, batch, repositories } = this.input;
-    for (let tries = 1; ; tries += 1) {
-      if (this.needsNewSnapshot)
-        this.status.snapshots.push(snapshotName(owner, batch.number, this.status.snapshots.length + 1));
-      this.needsNewSnapshot = false;
-      const snapshot = this.snapshotName();
-      this.tell();
-      const result = await step.activities.takeSnapshot({
-        ...this.base(step),
-        repository: repositories.source,
-        snapshot,
-        indices: this.indices,
-      });
-      if (result.state === 'SUCCESS') return result;
-      await step.activities.deleteSnapshot({ ...this.base(step), repository: repositories.source, snapshot });
-      this.needsNewSnapshot = true;
-      if (tries < snapshotRounds) {
-        await sleep(tries * betweenRoundsMs);
-        continue;
-      }
-      throw workflowFailure({
-        type: result.state === 'PARTIAL' ? 'SnapshotPartial' : 'SnapshotFailed',
-        message: `${snapshotRounds} snapshots in a row came out ${result.state}; each was deleted, none restored`,
-        where: `source cluster, repository ${repositories.source}`,
-        why: result.failures.join('; '),
-        remedy: 'bring the nodes and shards named back, look at the share on those nodes, then retry',
-      });
-    }
-  }
-
-  private snapshotName(): string {
-    return this.status.snapshots.at(-1) ?? snapshotName(this.input.owner, this.input.batch.number, 1);
-  }
-
-  private async copy(step: StepContext) {
-    const { copy, owner, batch } = this.input;
-    if (!copy) throw new Error('a copy step without a copy plan');
-    if (step.previousFailure?.type === 'SnapshotMissing') {
-      this.needsNewSnapshot = true;
-      await this.snapshot(step);
-    }
-    return step.activities.copySnapshotFiles({
-      ...this.base(step),
-      host: copy.host,
-      // One job for each snapshot and attempt of an operator: a failed job is not found again as "ended".
-      job: copyJobId(owner, batch.number, this.status.snapshots.length * 100 + step.attempt),
-      from: copy.from,
-      to: copy.to,
-      snapshot: this.snapshotName(),
-      indices: this.indices,
-      ...(copy.maxBytesPerSec === undefined ? {} : { maxBytesPerSec: copy.maxBytesPerSec }),
-      verify: copy.verify,
-    });
-  }
-
-  private async restore(step: StepContext) {
-    // Restoring damaged files again fails again: the snapshot is taken, and copied, anew.
-    const { type } = step.previousFailure ?? {};
-    if (type === 'BlobCorrupted' || type === 'SnapshotMissing') this.isSnapshotLost = true;
-    if (this.isSnapshotLost) await this.takeAgain(step, { isDamaged: true });
-    return step.activities.restoreIndices({
-      ...this.base(step),
-      repository: this.input.repositories.target,
-      snapshot: this.snapshotName(),
-      indices: this.input.batch.indices,
-    });
-  }
-
-  /**
-   * A new snapshot, and what was restored from the old one makes room for it. Only of a source that has it all, since what
-   * is deleted here may be the only copy; and the new snapshot is there before anything goes, unless the old one's files
-   * are damaged: a new one would take them over.
-   */
-  private async takeAgain(step: StepContext, { isDamaged }: { isDamaged: boolean }): Promise<void> {
-    const compared = await this.compare(step);
-    if (!compared.isRetakeSafe) throw verificationFailed(compared);
-    const old = [...this.status.snapshots];
-    if (isDamaged) await this.deleteSnapshots(step, old);
-    this.needsNewSnapshot = true;
-    await this.snapshot(step);
-    await this.removeRestored(step);
-    if (!isDamaged) await this.deleteSnapshots(step, old);
-    if (this.input.copy) await this.copy(step);
-    this.isSnapshotLost = false;
-  }
-
-  private async compare(step: StepContext) {
-    const found = await step.activities.verifyIndices({ ...this.base(step), indices: this.input.batch.indices });
-    this.seen = found.differences;
-    return { ...found, isRetakeSafe: isRetakeSafe(found) };
+  private async finalize(step: StepContext) {
+    return step.activities.finalizeIndices({ ...this.base(step), indices: this.input.batch.indices });
   }
 
   private async verify(step: StepContext) {
@@ -230,43 +164,15 @@ class Batch {
     if (first.differences.length === 0) return first;
     // Only after a comparison that an operator has seen: the batch is then taken once more, if that can lose nothing.
     if (step.previousFailure?.type !== 'VerificationFailed' || !first.isRetakeSafe) throw verificationFailed(first);
-    await this.takeAgain(step, { isDamaged: false });
-    await this.restore({ ...step, previousFailure: undefined });
-    await step.activities.finalizeIndices({ ...this.base(step), indices: this.input.batch.indices });
+    await this.method.bringAgain(step);
+    await this.finalize(step);
     const second = await this.compare(step);
     if (second.differences.length > 0) throw verificationFailed(second);
     return second;
   }
 
-  private async removeRestored(step: StepContext) {
-    return step.activities.deleteRestoredIndices({ ...this.base(step), indices: this.indices });
-  }
-
-  private async deleteSnapshots(step: StepContext, snapshots = this.status.snapshots) {
-    const { copy, repositories } = this.input;
-    let outcome = { changed: false, summary: 'no snapshot is left', changes: [] as never[] } as Awaited<
-      ReturnType<typeof step.activities.deleteSnapshot>
-    >;
-    for (const snapshot of snapshots) {
-      if (copy)
-        await step.activities.removeCopiedSnapshot({
-          ...this.base(step),
-          host: copy.host,
-          location: copy.to,
-          snapshot,
-        });
-      const deleted = await step.activities.deleteSnapshot({
-        ...this.base(step),
-        repository: repositories.source,
-        snapshot,
-      });
-      if (deleted.changed) outcome = deleted;
-    }
-    return outcome;
-  }
-
   /** Tells the run, one message after the other, so that an older status never overtakes a newer one. */
-  private tell(): void {
+  tell(): void {
     const { parent } = workflowInfo();
     if (this.status.state === 'running' || this.status.state === 'stuck')
       this.status.state = this.runner.stuck.length > 0 ? 'stuck' : 'running';

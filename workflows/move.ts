@@ -59,6 +59,14 @@ async function settle(isDone: () => boolean): Promise<void> {
   await CancellationScope.nonCancellable(() => condition(isDone));
 }
 
+/** Batches with documents that the target refused, once more, where an operator asks for it: what is there already is found. */
+export async function moveRefused(board: RunBoard, plan: MigrationPlan): Promise<void> {
+  if (!board.wantsRetry) return;
+  const refused = plan.batches.filter(({ number }) => (board.batches[number - 1]?.refused.length ?? 0) > 0);
+  for (const batch of refused) await moveBatch(board, plan, batch, true);
+  board.wantsRetry = false;
+}
+
 /** A batch as a child workflow; its last status stands on the board when this returns. */
 export async function moveBatch(board: RunBoard, plan: MigrationPlan, batch: BatchPlan, again = false): Promise<void> {
   const known = board.batches[batch.number - 1] ?? waitingBatch(batch);
@@ -119,14 +127,15 @@ function waitingBatch(batch: BatchPlan): BatchStatus {
     differences: [],
     accepted: [],
     refused: [],
+    positions: [],
     changes: [],
   };
 }
 
-/** Its snapshot has not ended: the next large batch waits for that. A stuck one does not hold up the others. */
+/** Its snapshot, or its copying, has not ended: the next large batch waits for that. A stuck one does not hold up the others. */
 function isBeforeCopy(batch: BatchStatus): boolean {
   if (!isUnderWay(batch) || batch.state === 'stuck') return false;
   return !batch.steps.some(
-    (step) => step.id.endsWith('/snapshot') && step.state !== 'running' && step.state !== 'pending',
+    (step) => /\/(snapshot|documents)$/.test(step.id) && step.state !== 'running' && step.state !== 'pending',
   );
 }

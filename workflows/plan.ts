@@ -12,11 +12,12 @@ export async function planWorkflow({ runbook }: PlanInput): Promise<PlanAnswer> 
     activities.inspectHosts({ run, runbook }),
   ]);
   const planned = await activities.planMigration({ run, runbook, clusters, hosts: hosts.facts });
+  const remote = runbook.method === 'remote-reindex' ? await activities.checkRemoteAllowed({ run, runbook }) : [];
   const hostChanges = planned.plan
     ? await activities.previewHostChanges({ run, runbook, shares: planned.plan.shares })
     : [];
   return {
-    checks: [...clusters.checks, ...hosts.checks, ...planned.checks],
+    checks: [...clusters.checks, ...hosts.checks, ...planned.checks, ...remote],
     ...(planned.plan ? { plan: planned.plan } : {}),
     hostChanges: [...hostChanges, ...planned.hostChanges],
   };

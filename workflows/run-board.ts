@@ -12,24 +12,30 @@ import {
   type GateDecision,
   type RecordedDecision,
   type StepDecision,
+  type TuneDecision,
 } from '../contracts/decisions';
-import { batchName, batchWorkflowId } from '../contracts/ids';
+import { batchName, batchWorkflowId, catchUpWorkflowId } from '../contracts/ids';
 import type { MigrationPlan } from '../contracts/plan';
 import type { GateName, MigrationRunbook } from '../contracts/runbook';
 import type {
   AliasAction,
   BatchStatus,
+  CatchUpStatus,
   Check,
   Difference,
   GateStatus,
   Phase,
+  RefusalCause,
   RunState,
   RunStatus,
+  StepStatus,
 } from '../contracts/status';
 import type { MigrationInput } from '../contracts/workflow-inputs';
 import { now } from './clock';
+import type { SourceFollower } from './follow-source';
 import * as messages from './messages';
 import { StepRunner } from './step-runner';
+import { tuned, tuneRefusal } from './tune';
 
 /** Titles of at most so many running steps make up the one sentence of what a run does now. */
 const fewTitles = 3;
@@ -51,7 +57,12 @@ export class RunBoard {
   cutover?: string;
   /** From here on applications may write to the target: nothing is deleted there any more. */
   isCutOver = false;
+  /** The run's side of its catch-up, and what that says of itself. */
+  follower?: SourceFollower;
+  catchUp?: CatchUpStatus;
   abort?: Decision;
+  /** Batches with documents that the target refused are to be moved again. */
+  wantsRetry = false;
   end?: RunState;
   isUndoing = false;
   phase: Phase = 'preflight';
@@ -64,7 +75,8 @@ export class RunBoard {
     readonly run: string,
     /** Marks what this execution makes: `ownerOf` in ids.ts. */
     readonly owner: string,
-    readonly runbook: MigrationRunbook,
+    /** With the limits that an operator has set since. */
+    public runbook: MigrationRunbook,
     private readonly onAbort: () => void,
     carried?: MigrationInput['carried'],
   ) {
@@ -88,6 +100,10 @@ export class RunBoard {
     setHandler(messages.statusQuery, () => this.status());
     setHandler(messages.planQuery, () => this.plan);
     setHandler(messages.batchChangedSignal, (batch) => this.batchChanged(batch));
+    setHandler(messages.catchUpChangedSignal, (catchUp) => {
+      this.catchUp = catchUp;
+      this.changed();
+    });
     setHandler(messages.approveUpdate, (decision) => this.decideGate('approve', decision), {
       validator: (decision: GateDecision) => refuse(this.gateRefusal('approve', decision)),
     });
@@ -112,6 +128,13 @@ export class RunBoard {
             (decision.step === undefined ? 'name the step to skip' : this.stepRefusal('skip', decision.step)),
         ),
     });
+    setHandler(messages.retryFailedUpdate, (decision) => this.retryFailed(decision), {
+      validator: (decision: Decision) => refuse(this.refusal(decision) ?? this.retryFailedRefusal()),
+    });
+    setHandler(messages.tuneUpdate, (decision) => this.tune(decision), {
+      validator: (decision: TuneDecision) =>
+        refuse(this.refusal(decision) ?? tuneRefusal(this.runbook, decision.limits)),
+    });
     setHandler(
       messages.abortUpdate,
       (decision) => {
@@ -126,12 +149,16 @@ export class RunBoard {
   }
 
   /** Waits for a person where the runbook asks for it. A rejection leaves the run waiting: it may be approved later, or aborted. */
-  async gate(name: GateName, asks: string): Promise<void> {
+  async gate(name: GateName, asks: string, meanwhile?: () => Promise<void>): Promise<void> {
     const gate = this.gates.find((each) => each.gate === name);
     if (!gate || gate.state === 'approved') return;
     Object.assign(gate, { state: 'open', asks, openedAt: now() });
     this.changed();
-    await condition(() => gate.state === 'approved');
+    for (;;) {
+      await condition(() => gate.state === 'approved' || (meanwhile !== undefined && this.wantsRetry));
+      if (!this.wantsRetry || !meanwhile) break;
+      await meanwhile();
+    }
     this.changed();
   }
 
@@ -147,7 +174,12 @@ export class RunBoard {
   }
 
   get differences(): Difference[] {
-    return [...this.runner.differences, ...this.batches.flatMap((batch) => batch.differences)];
+    return [
+      ...this.runner.differences,
+      ...this.batches.flatMap((batch) => [...batch.differences, ...batch.refused.map(differenceOf)]),
+      ...(this.catchUp?.differences ?? []),
+      ...(this.catchUp?.refused ?? []).map(differenceOf),
+    ];
   }
 
   status(): RunStatus {
@@ -176,6 +208,7 @@ export class RunBoard {
         indicesDone: sum(done, 'indices'),
       },
       differences: this.differences,
+      ...(this.catchUp ? { catchUp: this.catchUp } : {}),
       ...(this.cutover ? { cutover: this.cutover } : {}),
       checks: this.checks,
       changes: this.runner.changes,
@@ -190,10 +223,11 @@ export class RunBoard {
     return this.runner.isPaused ? 'paused' : 'running';
   }
 
-  private stuckSteps() {
+  private stuckSteps(): StepStatus[] {
     return [
       ...this.runner.stuck,
       ...this.batches.flatMap((batch) => batch.steps.filter((step) => step.state === 'stuck')),
+      ...(this.catchUp?.steps ?? []).filter((step) => step.state === 'stuck'),
     ];
   }
 
@@ -298,6 +332,29 @@ export class RunBoard {
     this.record(verb, decision);
     this.changed();
     await this.tellBatches(this.batches.filter(isUnderWay), { verb, decision });
+    await this.tellCatchUp({ verb, decision });
+  }
+
+  private retryFailedRefusal(): string | undefined {
+    if (this.isCutOver || this.abort)
+      return 'too late: the cutover has begun. Write the documents to the target by hand, from the files of failed documents';
+    if (this.wantsRetry) return 'failed documents are being driven again already';
+    return this.batches.some((batch) => batch.refused.length > 0)
+      ? undefined
+      : 'the target has refused no document so far';
+  }
+
+  private retryFailed(decision: Decision): void {
+    this.record('retry', decision, 'failed documents');
+    this.wantsRetry = true;
+  }
+
+  private async tune(decision: TuneDecision): Promise<void> {
+    this.runbook = tuned(this.runbook, decision.limits);
+    this.record('tune', decision, JSON.stringify(decision.limits));
+    const message = { verb: 'tune' as const, decision, runbook: this.runbook };
+    await this.tellBatches(this.batches.filter(isUnderWay), message);
+    await this.tellCatchUp(message);
   }
 
   private stepRefusal(verb: 'retry' | 'skip', step?: string): string | undefined {
@@ -308,6 +365,11 @@ export class RunBoard {
       return found.state === 'stuck' ? undefined : `the step ${step} is not stuck, it is ${found.state}`;
     }
     if (step === undefined && this.stuckSteps().length > 0) return undefined;
+    if (step !== undefined && isOfCatchUp(step)) {
+      if (verb === 'skip') return `the step ${step} cannot be skipped: abort the run instead`;
+      const found = this.catchUp?.steps.find(({ id }) => id === step);
+      if (found) return found.state === 'stuck' ? undefined : `the step ${step} is not stuck, it is ${found.state}`;
+    }
     return this.runner.refusal(verb, step);
   }
 
@@ -315,20 +377,29 @@ export class RunBoard {
     const { step, by, reason } = decision;
     this.record(verb, decision, step);
     const batch = this.batchOf(step);
-    if (!batch) this.runner.decide(verb, { by, reason }, step);
+    if (!batch && !(step !== undefined && isOfCatchUp(step))) this.runner.decide(verb, { by, reason }, step);
     const stuck =
       step === undefined
         ? this.batches.filter((each) => each.steps.some(({ state }) => state === 'stuck'))
         : batch
           ? [batch]
           : [];
-    await this.tellBatches(stuck, { verb, decision: { by, reason }, ...(step ? { step } : {}) });
+    const message = { verb, decision: { by, reason }, ...(step ? { step } : {}) };
+    await this.tellBatches(stuck, message);
+    if (step === undefined || isOfCatchUp(step)) await this.tellCatchUp(message);
   }
 
   private batchOf(step: string | undefined): BatchStatus | undefined {
     return step === undefined
       ? undefined
       : this.batches.find((batch) => step.startsWith(`${batchName(batch.number)}/`));
+  }
+
+  private async tellCatchUp(message: messages.BatchDecision): Promise<void> {
+    if (!this.catchUp || this.catchUp.state === 'drained') return;
+    await getExternalWorkflowHandle(catchUpWorkflowId(this.run))
+      .signal(messages.decideSignal, message)
+      .catch(() => undefined);
   }
 
   /** A batch that has just ended does not mind a message that comes too late. */
@@ -341,8 +412,18 @@ export class RunBoard {
   }
 }
 
+/** Steps of the child that follows the source, and not of the run itself. */
+function isOfCatchUp(step: string): boolean {
+  return step === 'catch-up/round';
+}
+
 export function isUnderWay(batch: BatchStatus): boolean {
   return batch.state === 'running' || batch.state === 'stuck';
+}
+
+function differenceOf({ index, type, reason, count, example, remedy }: RefusalCause): Difference {
+  const documents = count === 1 ? `the document ${example} was` : `${count} documents were, such as ${example},`;
+  return { where: `index ${index}`, what: `${documents} refused by the target: ${type}: ${reason}; ${remedy}` };
 }
 
 function refuse(reason: string | undefined): void {

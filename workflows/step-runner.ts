@@ -2,7 +2,7 @@ import { CancelledFailure, condition, isCancellation } from '@temporalio/workflo
 import type { Decision } from '../contracts/decisions';
 import type { FailureInfo } from '../contracts/failures';
 import type { StepOutcome } from '../contracts/host-activities';
-import type { Change, Difference, Phase, StepStatus, Undo } from '../contracts/status';
+import type { Change, Difference, Phase, Progress, StepStatus, Undo } from '../contracts/status';
 import { activitiesOf } from './activities';
 import { now } from './clock';
 import { failureInfoOf } from './failure-info';
@@ -23,6 +23,8 @@ export interface StepContext {
    * done does no harm. The evidence of the activity that makes it takes its place. Asked for again, it is the same one.
    */
   intend(change: Omit<Change, 'step' | 'at'>): Change;
+  /** Of a step that is many activities: what those that have ended have done. Told to nobody by itself. */
+  show(progress: Progress): void;
 }
 
 export interface StepDefinition {
@@ -113,6 +115,7 @@ export class StepRunner {
             return result;
           },
           intend: (change) => this.intend({ step: id, at: now(), ...change }),
+          show: (progress) => (step.progress = progress),
         });
         const changed = outcome.changed ?? this.changes.length > changesBefore;
         this.finish(step, 'done', { changed, ...(outcome.summary ? { summary: outcome.summary } : {}) });

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { classifyAnswer, readErrorAnswer } from '../elasticsearch/classify-error';
 import { readBulkAnswer, type FailedItem } from './bulk-answer';
 import { itemOf, subsetOf, type BulkBody } from './bulk-body';
-import { brokenAnswer, looselyParsed, type ByteAnswer, type ByteClient } from './byte-client';
+import { brokenAnswer, looselyParsed, type ByteAnswer, type ByteClient } from '../elasticsearch/byte-client';
 import type { Concurrency } from './concurrency';
 import { BrokenJson } from './json-bytes';
 
@@ -22,6 +22,8 @@ export interface Written {
 export interface WriterOptions {
   client: ByteClient;
   index: string;
+  /** Of the target, which documents go through. */
+  pipeline?: string;
   concurrency: Concurrency;
   /** How long the target may go on to say that it has too much before the part is given up. */
   patienceMs: number;
@@ -38,7 +40,8 @@ export interface WriterOptions {
  */
 export function bulkWriter(options: WriterOptions): (body: BulkBody) => Promise<Written> {
   const { client, concurrency, signal } = options;
-  const path = `/${encodeURIComponent(options.index)}/_bulk`;
+  const pipeline = options.pipeline === undefined ? '' : `?pipeline=${encodeURIComponent(options.pipeline)}`;
+  const path = `/${encodeURIComponent(options.index)}/_bulk${pipeline}`;
   const where = `target cluster, ${options.index}, _bulk`;
 
   async function write(body: BulkBody, total: Written): Promise<void> {

@@ -1,16 +1,10 @@
+import type { CopyPart } from '../../contracts/document-activities';
 import type { Version } from '../elasticsearch/version';
 import { isAtLeast } from '../elasticsearch/version';
 import type { Page } from './cut-hits';
 
-/** What is read by one activity: one shard of an index, between two sequence numbers. */
-export interface CopyPart {
-  index: string;
-  shard: number;
-  /** Documents above; -1 for all. A checkpoint of an earlier attempt goes here. */
-  afterSeqNo: number;
-  /** Documents at or below: the shard's `max_seq_no` when the copy began. */
-  toSeqNo: number;
-}
+/** What of a part a reader looks at. */
+export type PartRange = Pick<CopyPart, 'index' | 'shard' | 'afterSeqNo' | 'toSeqNo' | 'slice'>;
 
 export interface ReadPage {
   page: Page;
@@ -29,8 +23,19 @@ export interface ReadLimits {
   targetBytes: number;
   /** No answer above is held in memory, unless it is a single document. */
   mostBytes: number;
+  /** No more documents than these in a page, however small they are. */
+  mostDocuments?: number;
   timeoutMs: number;
   signal?: AbortSignal;
+  /** Which documents, and which of their fields; all unless given. */
+  choice?: ReadChoice;
+}
+
+export interface ReadChoice {
+  /** In Elasticsearch's own form. */
+  query?: Record<string, unknown>;
+  /** Left out of `_source`: the source then parses bodies, and prints them anew. */
+  dropFields?: string[];
 }
 
 /** How a source can be read; see sequence-reader.ts and scroll-reader.ts. */
@@ -58,15 +63,15 @@ export interface PageSize {
   wasTooLarge(): boolean;
 }
 
-export function pageSize(targetBytes: number): PageSize {
-  let documents = 200;
+export function pageSize(targetBytes: number, most = mostDocuments): PageSize {
+  let documents = Math.min(200, most);
   return {
     get documents() {
       return documents;
     },
     came(count, bytes) {
       const fitting = Math.floor(targetBytes / (bytes / count));
-      documents = Math.max(1, Math.min(fitting, documents * 4, mostDocuments));
+      documents = Math.max(1, Math.min(fitting, documents * 4, most));
     },
     wasTooLarge() {
       if (documents === 1) return false;

@@ -1,10 +1,11 @@
 import { setMaxListeners } from 'node:events';
 import { bulkBodies, type BulkBody, type BulkOptions } from './bulk-body';
+import { pacer } from './pacer';
 import { bulkWriter, type RefusedDocument, type Written } from './bulk-writer';
-import type { ByteClient } from './byte-client';
+import type { ByteClient } from '../elasticsearch/byte-client';
 import { additiveIncrease } from './concurrency';
 import { part as places, stride, type Page } from './cut-hits';
-import { type CopyPart, type PartReader, type Reading, type ReadLimits } from './part-reader';
+import type { PartRange, PartReader, ReadChoice, Reading, ReadLimits } from './part-reader';
 import { scrollReader } from './scroll-reader';
 import { sequenceReader } from './sequence-reader';
 
@@ -17,18 +18,23 @@ export interface PumpProgress extends Written {
   concurrency: number;
   /** Times that the target said that it has too much. */
   pushedBack: number;
+  /** What it said the last time. */
+  reason?: string;
 }
 
 export interface PumpOptions {
-  part: CopyPart;
+  part: PartRange;
   source: { client: ByteClient; reading: Reading };
-  target: { client: ByteClient; index: string } & Omit<BulkOptions, 'index'>;
+  target: { client: ByteClient; index: string; pipeline?: string } & Omit<BulkOptions, 'index'>;
+  choice?: ReadChoice;
   /** Bytes of a page, and so of a bulk, about; the largest bulk has not more than twice as many, or one document. */
   batchBytes?: number;
   /** Most bulk requests under way. */
   mostInFlight?: number;
   /** Most bytes of bulk bodies under way; one body is always let through. */
   mostBytesInFlight?: number;
+  docsPerSec?: number;
+  bytesPerSec?: number;
   patienceMs?: number;
   signal?: AbortSignal;
   /** Called for each acknowledged bulk. Cheap: it is up to the caller when a heartbeat is made of it. */
@@ -74,14 +80,21 @@ export async function pump(given: PumpOptions): Promise<PumpProgress> {
   const write = bulkWriter({
     client: target.client,
     index: target.index,
+    ...(target.pipeline === undefined ? {} : { pipeline: target.pipeline }),
     concurrency,
     patienceMs: options.patienceMs,
     timeoutMs: requestTimeoutMs,
     signal: stopSignal,
     onRefused: (document) => options.onRefused?.(document),
-    onPushedBack: () => progress.pushedBack++,
+    onPushedBack: (why) => {
+      progress.pushedBack++;
+      progress.reason = why;
+      // waiting is progress too: a target that is held back on purpose must not cost a heartbeat timeout
+      options.onProgress?.({ ...progress });
+    },
   });
   const makeBody = bulkBodies({ versionType: target.versionType, ...(target.type ? { type: target.type } : {}) });
+  const pace = pacer(options);
   const order = checkpoints(part.afterSeqNo);
   const underWay = new Set<Promise<void>>();
   let bytesUnderWay = 0;
@@ -128,7 +141,9 @@ export async function pump(given: PumpOptions): Promise<PumpProgress> {
       for (const { from, to } of cuts(read.page, options.batchBytes * 2)) {
         await room(bytesOf(read.page, from, to));
         if (failure !== undefined) break;
-        launch(makeBody(read.page, from, to), to === read.page.count ? read.throughSeqNo : undefined);
+        const body = makeBody(read.page, from, to);
+        await pace(body.count, body.bytes, stopSignal);
+        launch(body, to === read.page.count ? read.throughSeqNo : undefined);
       }
     }
     await Promise.all(underWay);
@@ -153,8 +168,20 @@ function ahead(reader: PartReader): ReturnType<PartReader['next']> {
   return reading;
 }
 
-function readLimits({ batchBytes }: { batchBytes: number }): ReadLimits {
-  return { targetBytes: batchBytes, mostBytes: batchBytes * 6, timeoutMs: requestTimeoutMs };
+/** Slow parts go in small steps, a second's worth each: progress is seen, and a stop is heard. */
+function readLimits({
+  batchBytes,
+  docsPerSec,
+  bytesPerSec = Infinity,
+  choice,
+}: typeof defaults & PumpOptions): ReadLimits {
+  return {
+    targetBytes: Math.max(1, Math.min(batchBytes, bytesPerSec)),
+    mostBytes: batchBytes * 6,
+    ...(docsPerSec === undefined ? {} : { mostDocuments: Math.max(1, Math.ceil(docsPerSec)) }),
+    timeoutMs: requestTimeoutMs,
+    ...(choice === undefined ? {} : { choice }),
+  };
 }
 
 function readerOf({ source, part }: PumpOptions, limits: ReadLimits): PartReader {

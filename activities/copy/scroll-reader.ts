@@ -1,7 +1,7 @@
-import { successOf, type ByteClient } from './byte-client';
+import { successOf, type ByteClient } from '../elasticsearch/byte-client';
 import { cutHits } from './cut-hits';
 import { post, refusal } from './sequence-reader';
-import type { CopyPart, PartReader, ReadLimits, ReadPage } from './part-reader';
+import type { PartRange, PartReader, ReadLimits, ReadPage } from './part-reader';
 
 /**
  * For sources older than 6.0, whose documents have no sequence numbers. A scroll that is lost cannot be taken up: the part
@@ -9,22 +9,32 @@ import type { CopyPart, PartReader, ReadLimits, ReadPage } from './part-reader';
  */
 export function scrollReader(
   client: ByteClient,
-  part: CopyPart,
+  part: PartRange,
   documents: number,
   limits: Omit<ReadLimits, 'mostBytes'>,
 ): PartReader {
   const where = `source cluster, ${part.index}, shard ${part.shard}`;
   const unbounded = { ...limits, mostBytes: Infinity };
+  const { query, dropFields = [] } = limits.choice ?? {};
+  const firstPage = {
+    size: Math.min(documents, limits.mostDocuments ?? documents),
+    version: true,
+    sort: ['_doc'],
+    ...(part.slice ? { slice: part.slice } : {}),
+    ...(query === undefined ? {} : { query }),
+    ...(dropFields.length > 0 ? { _source: { excludes: dropFields } } : {}),
+  };
   let scrollId: string | undefined;
   return {
     async next(): Promise<ReadPage | undefined> {
-      const query = `scroll=${keepAlive}&preference=_shards:${part.shard}`;
+      // a slice finds its shard by itself, and would find nothing on another one
+      const preference = part.slice ? '' : `&preference=_shards:${part.shard}`;
       const answer =
         scrollId === undefined
           ? await post(
               client,
-              `/${encodeURIComponent(part.index)}/_search?${query}`,
-              { size: documents, version: true, sort: ['_doc'] },
+              `/${encodeURIComponent(part.index)}/_search?scroll=${keepAlive}${preference}`,
+              firstPage,
               unbounded,
             )
           : await post(client, '/_search/scroll', { scroll: keepAlive, scroll_id: scrollId }, unbounded);

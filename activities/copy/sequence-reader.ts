@@ -7,10 +7,10 @@ import {
   successOf,
   type ByteAnswer,
   type ByteClient,
-} from './byte-client';
+} from '../elasticsearch/byte-client';
 import { cutHits, numberIn, type Page } from './cut-hits';
 import { BrokenJson } from './json-bytes';
-import { pageSize, type CopyPart, type PartReader, type Reading, type ReadLimits } from './part-reader';
+import { pageSize, type PartRange, type PartReader, type Reading, type ReadLimits } from './part-reader';
 
 /**
  * Reads a shard by windows of sequence numbers. A window holds at most so many documents as it is wide, so the server
@@ -23,15 +23,18 @@ import { pageSize, type CopyPart, type PartReader, type Reading, type ReadLimits
  */
 export function sequenceReader(
   client: ByteClient,
-  part: CopyPart,
+  part: PartRange,
   reading: Exclude<Reading, 'scroll'>,
   limits: ReadLimits,
 ): PartReader {
   const where = `source cluster, ${part.index}, shard ${part.shard}`;
   const pit = pitOf(client, part, reading, where, limits);
-  const size = pageSize(limits.targetBytes);
+  const size = pageSize(limits.targetBytes, limits.mostDocuments);
+  const { query, dropFields = [] } = limits.choice ?? {};
   let after = part.afterSeqNo;
   let wider = 1;
+
+  const range = (through: number) => ({ range: { _seq_no: { gt: after, lte: through } } });
 
   /** Asks again for what passes by itself; a lost answer, too, since a search changes nothing. */
   async function ask(through: number): Promise<Page> {
@@ -52,7 +55,8 @@ export function sequenceReader(
         size: size.documents,
         version: true,
         track_total_hits: false,
-        query: { range: { _seq_no: { gt: after, lte: through } } },
+        query: query === undefined ? range(through) : { bool: { filter: [range(through), query] } },
+        ...(dropFields.length > 0 ? { _source: { excludes: dropFields } } : {}),
         sort: [{ _seq_no: 'asc' }],
         ...(pitId === undefined ? {} : { pit: { id: pitId, keep_alive: keepAlive } }),
       };
@@ -105,7 +109,7 @@ const keepAlive = '5m';
 const mostAttempts = 8;
 const retryMs = 500;
 
-function indexOf(part: CopyPart): string {
+function indexOf(part: PartRange): string {
   return `/${encodeURIComponent(part.index)}`;
 }
 
@@ -149,7 +153,7 @@ interface Pit {
   close(): Promise<void>;
 }
 
-function pitOf(client: ByteClient, part: CopyPart, reading: Reading, where: string, limits: ReadLimits): Pit {
+function pitOf(client: ByteClient, part: PartRange, reading: Reading, where: string, limits: ReadLimits): Pit {
   const isOpenSearch = reading === 'sequence with OpenSearch pit';
   const endpoint = isOpenSearch ? '_search/point_in_time' : '_pit';
   let id: string | undefined;

@@ -4,6 +4,7 @@ import { cancellationSignal } from '../context';
 import { permanent } from '../failure';
 import { resolveSecret } from '../secrets';
 import { classifyAnswer, classifyTransport, readErrorAnswer } from './classify-error';
+import { openByteClient, type ByteClient } from './byte-client';
 import { openClient, type Credentials, type RawClient } from './raw-client';
 import { parseVersion, type Version } from './version';
 
@@ -31,6 +32,11 @@ export interface Clusters {
   close(): Promise<void>;
 }
 
+/** For documents, whose bodies stay bytes. The caller closes what it opened: it lives for one activity. */
+export interface ByteClients {
+  openBytes(runbook: MigrationRunbook, side: Side, limits: { connections: number }): Promise<ByteClient>;
+}
+
 /**
  * Long enough for a busy master, short enough that a follower of long work misses no two heartbeats when a node hangs on
  * a dead NFS server.
@@ -41,7 +47,7 @@ const requestTimeoutMs = 20_000;
  * Clients are kept for as long as the worker lives, by side and connection: a run makes thousands of small requests. A
  * secret is read again when a client is made, and after a refusal, so that a corrected password is taken up by a retry.
  */
-export function createClusters(): Clusters {
+export function createClusters(): Clusters & ByteClients {
   const open = new Map<string, Promise<Cluster>>();
   const clients: RawClient[] = [];
 
@@ -96,6 +102,11 @@ export function createClusters(): Clusters {
           }
         },
       };
+    },
+    async openBytes(runbook, side, { connections }) {
+      const connection = runbook[side];
+      const credentials = await readCredentials(connection);
+      return openByteClient({ where: `${side} cluster`, urls: connection.urls, credentials, connections });
     },
     async close() {
       await Promise.all(clients.map((client) => client.close()));

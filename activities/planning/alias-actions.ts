@@ -2,7 +2,7 @@ import type { AliasAction } from '../../contracts/status';
 import type { NamesView } from './view';
 
 /** The source's aliases of the indices that move, as actions for the target: filter, routing, write index, hidden kept. */
-export function aliasActions(names: NamesView, moving: string[]): AliasAction[] {
+export function aliasActions(names: NamesView, moving: string[], called = (name: string) => name): AliasAction[] {
   const selected = new Set(moving);
   return Object.entries(names.aliases)
     .sort(([a], [b]) => (a < b ? -1 : 1))
@@ -10,6 +10,6 @@ export function aliasActions(names: NamesView, moving: string[]): AliasAction[] 
       Object.entries(carriers)
         .filter(([index]) => selected.has(index))
         .sort(([a], [b]) => (a < b ? -1 : 1))
-        .map(([index, options]) => ({ add: { index, alias, ...options } })),
+        .map(([index, options]) => ({ add: { index: called(index), alias, ...options } })),
     );
 }

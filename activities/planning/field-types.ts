@@ -10,6 +10,21 @@ export function fieldTypesOf(mapping: unknown): string[] {
   return [...found].sort();
 }
 
+/** Whether `_source` is switched off in it, or fields are left out of it, for any mapping type. */
+export function losesSource(mapping: unknown): boolean {
+  if (!isRecord(mapping)) return false;
+  const source = mapping['_source'];
+  if (isRecord(source)) {
+    const isLimited = [source['includes'], source['excludes']].some((each) => Array.isArray(each) && each.length > 0);
+    if (source['enabled'] === false || source['mode'] === 'disabled' || isLimited) return true;
+  }
+  // before 7.0 there is a level for the mapping type
+  return (
+    !('properties' in mapping) &&
+    Object.values(mapping).some((type) => isRecord(type) && '_source' in type && losesSource(type))
+  );
+}
+
 function collect(mapping: Record<string, unknown>, found: Set<string>): void {
   const fields = [mapping['properties'], mapping['fields']].filter(isRecord).flatMap((of) => Object.values(of));
   for (const template of Array.isArray(mapping['dynamic_templates'])

@@ -1,6 +1,7 @@
 import { ApplicationFailure } from '@temporalio/common';
 import type { ClustersInspection, RunInput, SelectionNow } from '../../contracts/cluster-activities';
 import type { FailureInfo } from '../../contracts/failures';
+import { targetName } from '../../contracts/ids';
 import type { IndexFacts } from '../../contracts/plan';
 import type { MigrationRunbook, Side } from '../../contracts/runbook';
 import type { Check } from '../../contracts/status';
@@ -49,10 +50,11 @@ export async function inspect(
     checks.push(...checkSelection(source.view, selection));
     return result;
   }
-  const watchWrites = runbook.freeze === 'none';
+  const watchWrites = runbook.freeze === 'none' && !runbook.catchUp;
   const selected = await readSelected(source.cluster, selection.selected, { watchWrites });
   Object.assign(stage, { done: 2, detail: `${selected.length} indices read` });
-  const present = selected.map(({ name }) => name).filter((name) => name in (target.view?.names.indices ?? {}));
+  const called = (name: string) => targetName(runbook, name);
+  const present = selected.map(({ name }) => called(name)).filter((name) => name in (target.view?.names.indices ?? {}));
   const ours = { run, ...(owner === undefined ? {} : { owner }) };
   const taken = await readTaken(target.cluster, ours, present);
   checks.push(
@@ -64,6 +66,7 @@ export async function inspect(
     ? aliasActions(
         source.view.names,
         selected.map(({ name }) => name),
+        called,
       )
     : [];
   return result;
@@ -82,7 +85,7 @@ export async function select(
   const known = new Set(planned);
   return {
     unplanned: selected.map(({ name }) => name).filter((name) => !known.has(name)),
-    aliases: runbook.cutover.aliases ? aliasActions(names, planned) : [],
+    aliases: runbook.cutover.aliases ? aliasActions(names, planned, (name) => targetName(runbook, name)) : [],
   };
 }
 

@@ -25,14 +25,16 @@ export function makePlan({ runbook, clusters, hosts, targetRecoveryLimit }: Plan
     maxSizeBytes: parseBytes(runbook.batches.maxSize),
     maxIndices: runbook.batches.maxIndices,
   });
+  const isSnapshot = runbook.method === 'snapshot';
   const copy = planCopy(runbook);
-  const concurrentSnapshots = takesConcurrentSnapshots(source);
+  const concurrentSnapshots = isSnapshot && takesConcurrentSnapshots(source);
   const plan: MigrationPlan = {
+    method: runbook.method,
     source,
     target,
     batches,
     shares: planShares(runbook),
-    repositories: planRepositories(runbook),
+    repositories: isSnapshot ? planRepositories(runbook) : [],
     ...(copy ? { copy } : {}),
     aliases,
     concurrentSnapshots,
@@ -45,7 +47,7 @@ export function makePlan({ runbook, clusters, hosts, targetRecoveryLimit }: Plan
       ...(targetRecoveryLimit === undefined ? {} : { targetRecoveryLimit }),
     }),
   };
-  return { checks: [...checks, ...checkShareRoom(runbook, plan, hosts)], plan, hostChanges: [] };
+  return { checks: [...checks, ...(isSnapshot ? checkShareRoom(runbook, plan, hosts) : [])], plan, hostChanges: [] };
 }
 
 function dataNodes(nodes: { roles: string[] }[]): number {

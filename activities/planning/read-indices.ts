@@ -4,7 +4,7 @@ import { chunkNames, indexPath } from '../elasticsearch/index-names';
 import { isAtLeast } from '../elasticsearch/version';
 import type { CatIndex, IlmExplainAnswer, IndexStatsAnswer, MappingsAnswer, SettingsAnswer } from './answers';
 import { isMarkOf, markSetting } from '../snapshots/restored-indices';
-import { fieldTypesOf } from './field-types';
+import { fieldTypesOf, losesSource } from './field-types';
 import type { Selectable } from './select-indices';
 import { createdVersion } from './versions';
 import type { IndexSettings, IndexView, NamesView, SelectedIndex, TakenIndex } from './view';
@@ -56,10 +56,14 @@ export async function readSelected(
   const open = indices.filter(({ status }) => status === 'open').map(({ name }) => name);
   const since = Date.now();
   const types = new Map<string, string[]>();
+  const sourceless = new Set<string>();
   const lifecycle = new Map<string, number>();
   for (const chunk of chunkNames(indices.map(({ name }) => name))) {
     const mappings = await get<MappingsAnswer>(cluster, `/${indexPath(chunk)}/_mapping`, lenient);
-    for (const [name, { mappings: mapping }] of Object.entries(mappings)) types.set(name, fieldTypesOf(mapping));
+    for (const [name, { mappings: mapping }] of Object.entries(mappings)) {
+      types.set(name, fieldTypesOf(mapping));
+      if (losesSource(mapping)) sourceless.add(name);
+    }
   }
   const managed = indices.filter(({ settings }) => settings['index.lifecycle.name'] !== undefined);
   for (const chunk of chunkNames(managed.map(({ name }) => name))) {
@@ -87,6 +91,7 @@ export async function readSelected(
       ...index,
       documents: counts.get(index.name) ?? index.documents,
       fieldTypes: types.get(index.name) ?? [],
+      hasSource: !sourceless.has(index.name),
       // a shard that moved or restarted begins again at 0: that is no sign of writes
       operationsInAMoment: Math.max(0, operations - index.operations),
       ...(at === undefined ? {} : { lifecycleDateMs: at }),

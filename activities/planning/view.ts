@@ -97,6 +97,8 @@ export interface IndexView extends IndexFacts {
 export interface SelectedIndex extends IndexView {
   /** Field types of its mapping, and metadata fields such as _size that are switched on. */
   fieldTypes: string[];
+  /** Whether documents can be read back as they were sent: `_source` is on, and no field is left out of it. */
+  hasSource: boolean;
   /** Writes between two looks a moment apart. */
   operationsInAMoment: number;
   /** Where its lifecycle is: when its age began to count. */

@@ -1,5 +1,5 @@
 import type { ClusterActivities } from '../../contracts/cluster-activities';
-import type { IndexFacts } from '../../contracts/plan';
+import { targetName } from '../../contracts/ids';
 import type { Cluster, Clusters } from '../elasticsearch/cluster';
 import { chunkNames, indexPath } from '../elasticsearch/index-names';
 import { permanent } from '../failure';
@@ -24,16 +24,24 @@ export function createFinalizeActivities({
      */
     async finalizeIndices({ runbook, step, indices }) {
       const target = await clusters.connect(runbook, 'target');
-      const wanted = await readReplicaSettings(await clusters.connect(runbook, 'source'), indices);
-      const present = await readReplicaSettings(target, indices);
+      const called = (name: string) => targetName(runbook, name);
+      const names = indices.map((index) => called(index.name));
+      const source = await clusters.connect(runbook, 'source');
+      const given = (runbook.copy ?? runbook.reindex)?.settings ?? {};
+      const wanted = await readReplicaSettings(
+        source,
+        indices.map((index) => index.name),
+        given,
+      );
+      const present = await readReplicaSettings(target, names);
       const groups = new Map<string, string[]>();
       for (const { name } of indices) {
         const settings = wanted.get(name);
-        if (settings === undefined || settings === present.get(name)) continue;
-        groups.set(settings, [...(groups.get(settings) ?? []), name]);
+        if (settings === undefined || settings === present.get(called(name))) continue;
+        groups.set(settings, [...(groups.get(settings) ?? []), called(name)]);
       }
-      for (const [settings, names] of groups) {
-        for (const chunk of chunkNames(names)) {
+      for (const [settings, ofThese] of groups) {
+        for (const chunk of chunkNames(ofThese)) {
           await target.request({
             method: 'PUT',
             path: `/${indexPath(chunk)}/_settings`,
@@ -42,11 +50,8 @@ export function createFinalizeActivities({
           });
         }
       }
-      const lacking = await waitForAllocation(
-        target,
-        indices.map((index) => index.name),
-      );
-      const closed = indices.filter((index) => index.status === 'close').map((index) => index.name);
+      const lacking = await waitForAllocation(target, names);
+      const closed = indices.filter((index) => index.status === 'close').map((index) => called(index.name));
       for (const chunk of chunkNames(closed)) {
         await target.request({
           method: 'POST',
@@ -71,7 +76,7 @@ export function createFinalizeActivities({
     /** Twice: taking off what is off already changes nothing. */
     async unmarkIndices({ runbook, step, indices }) {
       const target = await clusters.connect(runbook, 'target');
-      for (const chunk of chunkNames(indices)) {
+      for (const chunk of chunkNames(indices.map((name) => targetName(runbook, name)))) {
         await target.request({
           method: 'PUT',
           path: `/${indexPath(chunk)}/_settings`,
@@ -90,15 +95,22 @@ export function createFinalizeActivities({
 }
 
 /** index → its replica settings as a request body: equal text, equal settings. */
-async function readReplicaSettings(cluster: Cluster, indices: IndexFacts[]): Promise<Map<string, string>> {
+async function readReplicaSettings(
+  cluster: Cluster,
+  names: string[],
+  /** What the runbook asks for in place of what is there. */
+  given: Record<string, string | number | boolean | null> = {},
+): Promise<Map<string, string>> {
   const found = new Map<string, string>();
-  for (const chunk of chunkNames(indices.map((index) => index.name))) {
+  for (const chunk of chunkNames(names)) {
     const answer = await cluster.request<FlatSettings>({
       method: 'GET',
       path: `/${indexPath(chunk)}/_settings/index.number_of_replicas,index.auto_expand_replicas`,
       query: { flat_settings: true, ignore_unavailable: true, expand_wildcards: 'all' },
     });
-    for (const [name, { settings }] of Object.entries(answer.body)) {
+    for (const [name, { settings: own }] of Object.entries(answer.body)) {
+      const settings: Record<string, string | undefined> = { ...own };
+      for (const [key, value] of Object.entries(given)) settings[key] = value === null ? undefined : String(value);
       const autoExpand = settings['index.auto_expand_replicas'];
       // With auto-expand the cluster itself sets the number, so the number must not be compared.
       found.set(

@@ -1,4 +1,5 @@
 import type { ClusterActivities, RestoreInput } from '../../contracts/cluster-activities';
+import { targetName } from '../../contracts/ids';
 import type { Progress } from '../../contracts/status';
 import type { Cluster, Clusters } from '../elasticsearch/cluster';
 import { isAtLeast } from '../elasticsearch/version';
@@ -78,7 +79,8 @@ export function createRestoreActivities({
     /** Twice: indices that are gone are done. Indices that this run did not restore are left alone and named. */
     async deleteRestoredIndices({ owner, runbook, step, indices }) {
       const cluster = await clusters.connect(runbook, 'target');
-      const { ours, foreign } = await whoseIndices(cluster, owner, indices);
+      const names = indices.map((name) => targetName(runbook, name));
+      const { ours, foreign } = await whoseIndices(cluster, owner, names);
       const kept =
         foreign.length > 0 ? `; left alone, not restored by this run: ${foreign.slice(0, 5).join(', ')}` : '';
       if (ours.length === 0) return unchanged(`no restored index is left${kept}`);

@@ -68,6 +68,17 @@ export const allowedSettings: SettingRule[] = [
     when: ({ source, target }) => source === 'true' && target !== 'true',
   },
   {
+    setting: /^index\.(creation_date|version\.created)$/,
+    reason: 'a copy is an index of its own',
+    isSilent: true,
+    when: ({ source }) => source === undefined,
+  },
+  {
+    setting: /^index\.gc_deletes$/,
+    reason: 'deletes are forgotten at once while catch-up writes; put back at the finish',
+    when: ({ target }) => target === '0s',
+  },
+  {
     setting: /^index\.number_of_replicas$/,
     reason: 'the cluster sets it itself by index.auto_expand_replicas and its number of nodes',
     when: (_, { sourceSettings }) => (sourceSettings['index.auto_expand_replicas'] ?? 'false') !== 'false',

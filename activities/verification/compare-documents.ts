@@ -19,7 +19,7 @@ export function compareDocuments(source: IndexState, target: IndexState): Docume
   if (later.length > 0) {
     const operations = later.reduce((sum, shard) => sum + shard.by, 0);
     differences.push(
-      `written on the source after its snapshot: ${operations} operations later (shards ${later.map(({ shard, by }) => `${shard}: ${by}`).join(', ')}); ${counts}. Stop its writers, or set freeze to beforeSnapshot, then retry, which moves it again`,
+      `written on the source after its snapshot: ${operations} operations later (shards ${later.map(({ shard, by }) => `${shard}: ${by}`).join(', ')}); ${counts}. Stop its writers, or set freeze to beforeMove, then retry, which moves it again`,
     );
   }
   if (ahead.length > 0) {

@@ -1,3 +1,4 @@
+import { compareCopied, type CopiedContext } from './compare-copied';
 import { compareDocuments } from './compare-documents';
 import { compareMappings } from './compare-mappings';
 import { compareSettings } from './compare-settings';
@@ -7,6 +8,8 @@ export interface CompareContext {
   /** The run has write-blocked the source's indices. */
   isFrozenByRun: boolean;
   targetDataNodes: number;
+  /** Where documents were moved one by one; left out for a restored index. */
+  copied?: CopiedContext & { expected: Pick<IndexState, 'mapping' | 'settings'> };
 }
 
 /**
@@ -16,7 +19,7 @@ export interface CompareContext {
 export function compareIndex(
   source: IndexState | undefined,
   target: IndexState | undefined,
-  { isFrozenByRun, targetDataNodes }: CompareContext,
+  { isFrozenByRun, targetDataNodes, copied }: CompareContext,
 ): DocumentFindings {
   if (!target) {
     const isBehind = source !== undefined && isWhole(source);
@@ -29,12 +32,13 @@ export function compareIndex(
       isBehind: false,
     };
   }
-  const documents = compareDocuments(source, target);
+  const documents = copied ? compareCopied(source, target, copied) : compareDocuments(source, target);
+  const { mapping, settings } = copied?.expected ?? source;
   const parts = [
     compareState(source, target, targetDataNodes),
     documents,
-    compareMappings(source.mapping, target.mapping),
-    compareSettings({ isFrozenByRun, sourceSettings: source.settings, targetSettings: target.settings }),
+    compareMappings(mapping, target.mapping),
+    compareSettings({ isFrozenByRun, sourceSettings: settings, targetSettings: target.settings }),
   ];
   return {
     differences: parts.flatMap(({ differences }) => differences),

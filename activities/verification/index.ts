@@ -1,10 +1,15 @@
 import type { ClusterActivities, VerifyInput, VerifyResult } from '../../contracts/cluster-activities';
-import type { Difference } from '../../contracts/status';
+import { targetName } from '../../contracts/ids';
+import type { CopySettings, ReindexSettings } from '../../contracts/runbook-documents';
+import type { Difference, RefusalCause } from '../../contracts/status';
+import type { MigrationRunbook } from '../../contracts/runbook';
 import { heartbeat, pause } from '../context';
 import type { Cluster, Clusters } from '../elasticsearch/cluster';
 import { chunkNames, indexPath } from '../elasticsearch/index-names';
 import { reporting } from '../elasticsearch/reporting';
+import { adaptIndex, shapeOf } from '../metadata/adapt-index';
 import { compareIndex } from './compare-index';
+import type { IndexState } from './index-state';
 import { readStates } from './read-state';
 
 /** A result goes through the run's history and into its status: what is over is counted, not listed. */
@@ -31,14 +36,17 @@ export function createVerificationActivities({
   };
 }
 
-async function verify(clusters: Clusters, { runbook, indices }: VerifyInput): Promise<VerifyResult> {
+async function verify(clusters: Clusters, { runbook, indices, refused = [] }: VerifyInput): Promise<VerifyResult> {
   let done = 0;
   const report = () => heartbeat({ done, total: indices.length, unit: 'indices' });
   const [source, target] = await Promise.all([
     clusters.connect(runbook, 'source').then((cluster) => reporting(cluster, report)),
     clusters.connect(runbook, 'target').then((cluster) => reporting(cluster, report)),
   ]);
-  const isFrozenByRun = runbook.freeze === 'beforeSnapshot';
+  const isFrozenByRun = runbook.freeze !== 'none';
+  const shape = runbook.copy ?? runbook.reindex;
+  // catch-up numbers what it writes anew, also in an index that was restored
+  const isNumberedAnew = shape !== undefined || runbook.catchUp !== undefined;
   const differences: Difference[] = [];
   const adapted = new Map<string, string[]>();
   const behind: string[] = [];
@@ -47,11 +55,24 @@ async function verify(clusters: Clusters, { runbook, indices }: VerifyInput): Pr
     indices.map(({ name }) => name),
     longestNames,
   )) {
-    const targetDataNodes = await waitUntilSettled(target, chunk);
-    const [from, to] = await Promise.all([readStates(source, chunk), readStates(target, chunk)]);
-    for (const name of chunk) {
-      const [ofSource, ofTarget] = [from.get(name), to.get(name)];
-      const findings = compareIndex(ofSource, ofTarget, { isFrozenByRun, targetDataNodes });
+    const called = chunk.map((name) => targetName(runbook, name));
+    const targetDataNodes = await waitUntilSettled(target, called);
+    const [from, to] = await Promise.all([readStates(source, chunk, shape?.query), readStates(target, called)]);
+    for (const [at, name] of chunk.entries()) {
+      const [ofSource, ofTarget] = [from.get(name), to.get(called[at] ?? name)];
+      const copied =
+        isNumberedAnew && ofSource
+          ? {
+              refused: sumOf(refused.filter(({ index }) => index === called[at])),
+              isReshaped: shape !== undefined && isReshaped(shape),
+              expected: shape ? expectedOf(ofSource, { source, target, runbook }) : ofSource,
+            }
+          : undefined;
+      const findings = compareIndex(ofSource, ofTarget, {
+        isFrozenByRun,
+        targetDataNodes,
+        ...(copied ? { copied } : {}),
+      });
       if (findings.isBehind) behind.push(name);
       for (const what of findings.differences) differences.push({ where: `index ${name}`, what });
       for (const reason of findings.adapted) adapted.set(reason, [...(adapted.get(reason) ?? []), name]);
@@ -71,6 +92,8 @@ async function verify(clusters: Clusters, { runbook, indices }: VerifyInput): Pr
     documents,
   };
 }
+
+type Shape = CopySettings | ReindexSettings;
 
 interface Settling {
   number_of_data_nodes?: number;
@@ -101,6 +124,33 @@ async function waitUntilSettled(target: Cluster, names: string[]): Promise<numbe
     if ((onTheirWay === 0 && (body.delayed_unassigned_shards ?? 0) === 0) || Date.now() > deadline) return dataNodes;
     await pause(2_000);
   }
+}
+
+/** What the copy should have by now: what its creation worked out, from the source as it is today. */
+function expectedOf(
+  { settings, mapping }: IndexState,
+  { source, target, runbook }: { source: Cluster; target: Cluster; runbook: MigrationRunbook },
+): Pick<IndexState, 'mapping' | 'settings'> {
+  const adapted = adaptIndex(
+    { settings, mappings: mapping },
+    { from: serverOf(source), target: serverOf(target), shape: shapeOf(runbook) },
+  );
+  return { settings: adapted.settings, mapping: adapted.body.mappings };
+}
+
+function serverOf({ version }: Cluster) {
+  return { distribution: version.distribution, version: version.text };
+}
+
+/** What makes the shards of a copy other ones than the source's, or other documents in them. */
+function isReshaped({ query, pipeline, settings }: Shape): boolean {
+  return (
+    query !== undefined || pipeline !== undefined || Object.keys(settings).some((key) => /routing|shards/.test(key))
+  );
+}
+
+function sumOf(causes: RefusalCause[]): number {
+  return causes.reduce((sum, { count }) => sum + count, 0);
 }
 
 /** A closed index cannot be searched: its shards' own count is the best there is. */

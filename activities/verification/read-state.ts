@@ -38,7 +38,12 @@ interface CatIndex {
  * State of these indices, all in one request line. Refreshes first: `_count` and the statistics see only what a refresh
  * has shown, and a refresh changes no document. Indices that are not there are left out of the answer.
  */
-export async function readStates(cluster: Cluster, names: string[]): Promise<Map<string, IndexState>> {
+export async function readStates(
+  cluster: Cluster,
+  names: string[],
+  /** Only documents that it finds are counted. */
+  query?: Record<string, unknown>,
+): Promise<Map<string, IndexState>> {
   const path = indexPath(names);
   const { body: settings } = await cluster.request<SettingsAnswer>({
     method: 'GET',
@@ -72,7 +77,7 @@ export async function readStates(cluster: Cluster, names: string[]): Promise<Map
   ]);
   const listing = new Map(listed.body.map((each) => [each.index, each]));
   const open = present.filter((name) => listing.get(name)?.status === 'open');
-  const counts = await countAll(cluster, open);
+  const counts = await countAll(cluster, open, query);
   for (const name of present) {
     const { status, health } = listing.get(name) ?? {};
     // deleted between two of the requests: as good as not there
@@ -131,7 +136,11 @@ function isStarted(state: string | undefined): boolean {
 }
 
 /** One request for each index: `_count` over several would answer their sum. */
-async function countAll(cluster: Cluster, names: string[]): Promise<Map<string, number>> {
+async function countAll(
+  cluster: Cluster,
+  names: string[],
+  query?: Record<string, unknown>,
+): Promise<Map<string, number>> {
   const counts = new Map<string, number>();
   const queue = [...names];
   const work = async () => {
@@ -139,6 +148,7 @@ async function countAll(cluster: Cluster, names: string[]): Promise<Map<string, 
       const { status, body } = await cluster.request<{ count: number; _shards?: { failed?: number } }>({
         method: 'GET',
         path: `/${indexPath([name])}/_count`,
+        ...(query === undefined ? {} : { body: { query } }),
         allow: [400, 404, 503],
         timeoutMs: countTimeoutMs,
       });

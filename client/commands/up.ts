@@ -133,7 +133,7 @@ async function runBoth(
     log,
     signal: stop.signal,
     runOnce: async () => {
-      await runWorkerWith(settings, stop.signal, log);
+      await runWorkerWith(settings, stop.signal, session);
       return 'ended';
     },
   });

@@ -12,7 +12,8 @@ export function addWorkerVerb(program: Command, carryOut: CarryOut): void {
     .summary('carry out runs, until Ctrl-C')
     .description(
       'Runs a worker in the foreground: it carries out the steps of runs. Several may run at once, on several machines;\n' +
-        'each needs the secrets that runbooks refer to. Ctrl-C or SIGTERM lets it hand over what it does; a second one kills it.',
+        'each needs the secrets that runbooks refer to. Documents that a target refuses are kept in files below\n' +
+        'SHARDLIFT_FAILED_DOCUMENTS (by default shardlift/failed-documents in the state directory). Ctrl-C or SIGTERM lets it hand over what it does; a second one kills it.',
     )
     .addHelpText(
       'after',
@@ -34,7 +35,7 @@ async function work(session: Session): Promise<ExitCode> {
     unlisten();
   });
   try {
-    await runWorkerWith(settings, stop.signal, session.log);
+    await runWorkerWith(settings, stop.signal, session);
   } finally {
     unlisten();
   }

@@ -24,6 +24,7 @@ export function planView(raw: PlanAnswer, runbook: MigrationRunbook, options: Pl
     ...(plan
       ? [
           clustersView(plan, options),
+          methodView(runbook),
           sharesView(plan),
           repositoriesView(plan, options),
           hostChangesView(answer.hostChanges, options.paint),
@@ -95,6 +96,26 @@ function clustersView({ source, target }: MigrationPlan, { paint }: PlanViewOpti
     rows,
     paint,
   );
+}
+
+/** How documents get there, where it is not by snapshot; and what that does to them. */
+function methodView(runbook: MigrationRunbook): string {
+  const { method } = runbook;
+  const shape = runbook.copy ?? runbook.reindex;
+  if (method === 'snapshot' || !shape) return '';
+  const renamed = shape.rename.map(({ from, to }) => `${from} becomes ${to}`);
+  const bodies = [
+    ...(shape.pipeline === undefined ? [] : [`go through the ingest pipeline ${shape.pipeline}`]),
+    ...(runbook.copy?.dropFields.length ? [`lose ${runbook.copy.dropFields.join(', ')}`] : []),
+  ];
+  return [
+    method === 'copy'
+      ? 'Method: copy. Documents pass through the workers as bytes, with their ids, routing and versions.'
+      : "Method: remote-reindex. The target's own _reindex fetches them; _source is parsed and printed anew on the way.",
+    ...(renamed.length > 0 ? [`Names:  ${renamed.join(', ')}`] : []),
+    ...(shape.query === undefined ? [] : [`Only:   documents that match ${JSON.stringify(shape.query)}`]),
+    ...(bodies.length > 0 ? [`Bodies change: they ${bodies.join(', and ')}.`] : []),
+  ].join('\n');
 }
 
 function sharesView(plan: MigrationPlan): string {
@@ -206,7 +227,13 @@ function aliasesView(plan: MigrationPlan, { paint }: PlanViewOptions): string {
   return `${plural(rows.length, 'alias', 'aliases')}, put on at the cutover\n${table([{ name: 'ALIAS' }, { name: 'INDEX' }, { name: 'WITH' }], rows, paint)}`;
 }
 
-function predictionView({ predicted, concurrentSnapshots }: MigrationPlan): string {
+function predictionView({ method, predicted, concurrentSnapshots }: MigrationPlan): string {
+  if (method !== 'snapshot') {
+    return [
+      `Predicted: ${formatSeconds(predicted.seconds)} (${predicted.from})`,
+      `Disk:      ${formatBytes(predicted.targetDiskBytes)} on the target`,
+    ].join('\n');
+  }
   const snapshots = concurrentSnapshots
     ? 'the source takes several snapshots at once'
     : 'the source takes one snapshot at a time';

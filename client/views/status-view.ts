@@ -27,6 +27,8 @@ export function statusView(raw: LiveStatus, options: StatusViewOptions): string 
     totalsLine(status, options),
     stepTable(status, options),
     batchTable(status, options),
+    catchUpLine(status, options),
+    refusedTable(status, options),
     whatWaits(status, options.now, options.paint).join('\n'),
     differences(status, options),
     ending(status),
@@ -124,6 +126,46 @@ function batchRow(batch: LiveBatch, { now, paint, bars }: StatusViewOptions): st
     ...(bars === true ? [progress ? bar(percent(progress.done, progress.total), 16, paint) : ''] : []),
     current ? stepWords(current, now) : '',
   ];
+}
+
+/** "Catch-up by sequence: running, 345 operations behind, in step with 12 s ago, …". */
+function catchUpLine({ catchUp }: LiveStatus, { now, paint }: StatusViewOptions): string {
+  if (!catchUp) return '';
+  const { kind, state, lag, rate, rounds, written, deleted, inStepAt } = catchUp;
+  const words = [
+    lag === null ? 'not yet known how far behind' : `${plural(lag, 'operation')} behind`,
+    ...(inStepAt === undefined
+      ? []
+      : [`in step with the source of ${formatSeconds((now.getTime() - Date.parse(inStepAt)) / 1000)} ago`]),
+    ...(lag && rate ? [`${formatSeconds(lag / rate)} to go at ${formatCount(Math.round(rate))} a second`] : []),
+    `${formatCount(written)} written and ${formatCount(deleted)} deleted in ${plural(rounds, 'round')}`,
+  ];
+  const unread = (catchUp.unread ?? []).map(({ where, what }) => paint.yellow(`! ${where}: ${what}`));
+  return [`Catch-up by ${kind}: ${paintState(state, paint)}, ${words.join(', ')}`, ...unread.slice(0, 5)].join('\n');
+}
+
+/** Documents that the target refused, by cause, each with what helps. */
+function refusedTable(status: LiveStatus, { paint }: StatusViewOptions): string {
+  const causes = [...status.batches.flatMap((batch) => batch.refused), ...(status.catchUp?.refused ?? [])];
+  if (causes.length === 0) return '';
+  const rows = causes
+    .slice(0, 10)
+    .map(({ index, count, type, reason, example, remedy }) => [
+      index,
+      formatCount(count),
+      `${type}: ${reason}`.slice(0, 160),
+      example,
+      remedy,
+    ]);
+  const total = causes.reduce((sum, { count }) => sum + count, 0);
+  const columns = [
+    { name: 'INDEX' },
+    { name: 'COUNT', align: 'right' as const },
+    { name: 'CAUSE' },
+    { name: 'SUCH AS' },
+    { name: 'REMEDY' },
+  ];
+  return `${paint.yellow(plural(total, 'document'))} refused by the target\n${table(columns, rows, paint)}`;
 }
 
 function differences(status: LiveStatus, { paint, all }: StatusViewOptions): string {

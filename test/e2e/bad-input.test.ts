@@ -34,7 +34,7 @@ test('a target older than the source is refused before anything is changed', asy
     pairRunbook('swapped', {
       source: { urls: [pair.target] },
       target: { urls: [pair.source] },
-      freeze: 'beforeSnapshot',
+      freeze: 'beforeMove',
     }),
   );
   const failure = await operator.stuckAt('swapped', 'preflight/checks');

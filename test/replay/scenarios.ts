@@ -43,7 +43,7 @@ function gatedRun(): Scenario {
     async run(client, taskQueue) {
       const runbook = runbookOf('history-gates', {
         gates: ['move', 'cutover', 'finish'],
-        freeze: 'beforeSnapshot',
+        freeze: 'beforeMove',
         snapshot: {
           repository: { existing: { location: '/srv/repository/run' } },
           recoveryMaxBytesPerSec: '1gb',
@@ -161,7 +161,7 @@ function abortedRun(): Scenario {
     name: 'aborted',
     activities,
     async run(client, taskQueue) {
-      const runbook = runbookOf('history-aborted', { freeze: 'beforeSnapshot' });
+      const runbook = runbookOf('history-aborted', { freeze: 'beforeMove' });
       const handle = await start(client, taskQueue, runbook);
       await reach(handle, (status) => status.state === 'stuck' && status.batches[0]?.state === 'done');
       await handle.executeUpdate(updates.abort, { args: [why] });

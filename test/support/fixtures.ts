@@ -69,6 +69,7 @@ export function planOf(batches: number, over: Partial<MigrationPlan> = {}): Migr
       sizeBytes: 100 * 1024 ** 2,
       documents: 1000,
     })),
+    method: 'snapshot',
     shares: [],
     repositories: [
       { side: 'source', name: 'shardlift-run', register: true, location: '/srv/repository/run', readonly: false },

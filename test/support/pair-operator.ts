@@ -19,7 +19,7 @@ const patienceMs = 150_000;
 export async function startPairOperator() {
   const directory = mkdtempSync(path.join(tmpdir(), 'shardlift-operator-'));
   const environment = await startEnvironment();
-  const world = createActivities();
+  const world = createActivities({ failedDocumentsDirectory: path.join(directory, 'failed-documents') });
   let queue = '';
   let endWorker = (): void => undefined;
   const ended = new Promise<void>((end) => (endWorker = end));

@@ -1,10 +1,13 @@
 import { ApplicationFailure } from '@temporalio/common';
+import type { CatchUpActivities } from '../../contracts/catch-up';
 import type { ClusterActivities } from '../../contracts/cluster-activities';
+import type { DocumentActivities } from '../../contracts/document-activities';
 import type { FailureInfo } from '../../contracts/failures';
 import type { HostActivities } from '../../contracts/host-activities';
 import type { MigrationPlan } from '../../contracts/plan';
+import type { ReindexActivities } from '../../contracts/reindex';
 
-type All = ClusterActivities & HostActivities;
+type All = CatchUpActivities & ClusterActivities & DocumentActivities & HostActivities & ReindexActivities;
 
 /** Activities that do nothing but note that they were called: for tests of what the workflows ask for, in which order. */
 export function recordedActivities(plan: MigrationPlan, over: Partial<All> = {}) {
@@ -54,6 +57,17 @@ export function recordedActivities(plan: MigrationPlan, over: Partial<All> = {})
     'finalizeIndices',
     'unmarkIndices',
     'deleteRestoredIndices',
+    'createIndices',
+    'endLoad',
+    'planParts',
+    'copyPart',
+    'readPositions',
+    'beginCatchUp',
+    'catchUpRound',
+    'endCatchUp',
+    'checkRemoteAllowed',
+    'planReindexParts',
+    'reindexPart',
     'verifyIndices',
     'applyAliases',
     'removeAliases',

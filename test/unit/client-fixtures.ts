@@ -39,6 +39,7 @@ function batchOf(number: number, state: LiveBatch['state'], steps: LiveBatch['st
     differences: [],
     accepted: [],
     refused: [],
+    positions: [],
     changes: [],
   };
 }

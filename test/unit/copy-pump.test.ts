@@ -1,4 +1,4 @@
-import { openByteClient } from '../../activities/copy/byte-client';
+import { openByteClient } from '../../activities/elasticsearch/byte-client';
 import type { RefusedDocument } from '../../activities/copy/bulk-writer';
 import { pump, type PumpOptions, type PumpProgress } from '../../activities/copy/pump';
 import { fakeCluster, type Fault } from './copy-fake-cluster';

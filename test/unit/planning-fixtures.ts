@@ -78,6 +78,7 @@ export function selectedIndex(name: string, over: Partial<SelectedIndex> = {}): 
     creationDateMs: 1_000,
     operations: 0,
     fieldTypes: [],
+    hasSource: true,
     operationsInAMoment: 0,
     ...over,
   };

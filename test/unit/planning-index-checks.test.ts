@@ -107,7 +107,7 @@ describe('checkIndices', () => {
   });
 
   it('does not ask about writers where the run blocks writes', () => {
-    const frozen = runbookOf('move', { freeze: 'beforeSnapshot' });
+    const frozen = runbookOf('move', { freeze: 'beforeMove' });
     const checks = checkIndices(frozen, source, target, [selectedIndex('a', { operationsInAMoment: 3 })]);
     expect(checkOf(checks, 'index.live').state).toBe('not applicable');
   });

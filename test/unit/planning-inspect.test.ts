@@ -82,7 +82,7 @@ describe('inspectClusters', () => {
   const run = (clusters: Clusters) =>
     createPlanningActivities({ clusters }).inspectClusters({
       run: 'move',
-      runbook: runbookOf('move', { freeze: 'beforeSnapshot' }),
+      runbook: runbookOf('move', { freeze: 'beforeMove' }),
     });
 
   it('makes a failed check of a cluster that refuses us, and says what could not be looked at', async () => {

@@ -98,7 +98,7 @@ describe('compareDocuments', () => {
 
   it('says how much was written later, by shard', () => {
     expect(differences({ documents: 13, shards: shards([8, 8], [5, 4]) }, {})).toEqual([
-      'written on the source after its snapshot: 4 operations later (shards 0: 3, 1: 1); 13 documents on the source and 10 on the target. Stop its writers, or set freeze to beforeSnapshot, then retry, which moves it again',
+      'written on the source after its snapshot: 4 operations later (shards 0: 3, 1: 1); 13 documents on the source and 10 on the target. Stop its writers, or set freeze to beforeMove, then retry, which moves it again',
     ]);
   });
 

@@ -1,8 +1,10 @@
+import { targetName } from '../../../contracts/ids';
 import type { MigrationRunbook } from '../../../contracts/runbook';
 import type { Check } from '../../../contracts/status';
 import type { ClusterView, SelectedIndex, TakenIndex } from '../view';
 import { checkAliases } from './alias-checks';
 import { checkClusters } from './cluster-checks';
+import { checkCatchUp, checkDocuments } from './document-checks';
 import { checkIndices } from './index-checks';
 import { checkLifecycle } from './lifecycle-checks';
 import { checkNames } from './name-checks';
@@ -26,16 +28,18 @@ export interface CheckFacts {
 /** Every check of the two clusters, in the order in which an operator would ask. */
 export function runChecks(facts: CheckFacts): Check[] {
   const { runbook, source, target, selected, taken, nowMs } = facts;
+  const isSnapshot = runbook.method === 'snapshot';
   return [
     ...checkClusters(source, target),
     ...checkIndices(runbook, source, target, selected),
-    checkNames(target, selected, taken),
+    checkNames(target, selected, taken, (name) => targetName(runbook, name)),
     ...checkAliases(runbook, source, target, selected),
     checkNeededPlugins(target, selected),
     ...checkRoom(target, selected, taken),
     checkAllocation(target, selected),
-    ...checkRepositories(runbook, source, target),
-    ...checkSnapshotWork(facts, source, target),
+    ...(isSnapshot ? [...checkRepositories(runbook, source, target), ...checkSnapshotWork(facts, source, target)] : []),
+    ...(isSnapshot ? [] : checkDocuments(source, selected)),
+    ...checkCatchUp(runbook, source),
     ...checkLifecycle(source, target, selected, nowMs),
   ];
 }

@@ -100,8 +100,9 @@ export function checkIndices(
   selected: SelectedIndex[],
 ): Check[] {
   const where = nameOf(source);
+  const isSnapshot = runbook.method === 'snapshot';
   return [
-    checkCreatedVersion(target, selected),
+    ...(isSnapshot ? [checkCreatedVersion(target, selected), checkClosed(source, selected)] : []),
     noneOf(
       { id: 'index.red', level: 'mandatory', where, wanted: 'every primary shard of what moves is there' },
       namesOf(selected, ({ health }) => health === 'red'),
@@ -109,7 +110,7 @@ export function checkIndices(
         good: 'no index is red',
         bad: 'red',
         remedy:
-          'a snapshot would be partial: bring the missing primary shards back (GET /_cluster/allocation/explain), or exclude the index',
+          'a copy would be partial: bring the missing primary shards back (GET /_cluster/allocation/explain), or exclude the index',
       },
     ),
     noneOf(
@@ -134,7 +135,6 @@ export function checkIndices(
       },
     ),
     checkBlocks(where, selected),
-    checkClosed(source, selected),
     checkLive(runbook, where, selected),
     checkFollowers(where, selected),
   ];
@@ -215,8 +215,9 @@ function checkClosed(source: ClusterView, selected: SelectedIndex[]): Check {
 
 function checkLive(runbook: MigrationRunbook, where: string, selected: SelectedIndex[]): Check {
   const subject: CheckSubject = { id: 'index.live', level: 'warning', where, wanted: 'no writes while we looked' };
-  if (runbook.freeze === 'beforeSnapshot')
-    return notApplicable(subject, 'freeze: each batch is write-blocked before its snapshot');
+  if (runbook.catchUp) return notApplicable(subject, 'catchUp: what is written follows');
+  if (runbook.freeze === 'beforeMove')
+    return notApplicable(subject, 'freeze: each batch is write-blocked before it moves');
   const live = selected
     .filter(({ operationsInAMoment }) => operationsInAMoment > 0)
     .map(({ name, operationsInAMoment }) => `${name} (${count(operationsInAMoment, 'write')} in a second)`);
@@ -224,7 +225,7 @@ function checkLive(runbook: MigrationRunbook, where: string, selected: SelectedI
     good: 'no writes seen in a second',
     bad: 'being written',
     remedy:
-      'what is written after an index’s snapshot does not come along: stop the writers first, or set freeze to beforeSnapshot; verification finds what came later',
+      'what is written after an index’s snapshot does not come along: stop the writers first, or set freeze to beforeMove; verification finds what came later',
   });
 }
 

@@ -5,14 +5,23 @@ import { nameOf } from './cluster-checks';
 import { listed, noneOf } from './make-check';
 
 /** Whether the names of what moves are free on the target. What this very run restored is in nobody's way. */
-export function checkNames(target: ClusterView, selected: SelectedIndex[], taken: TakenIndex[]): Check {
-  const bySource = new Map(selected.map((index) => [index.name, index]));
+export function checkNames(
+  target: ClusterView,
+  selected: SelectedIndex[],
+  taken: TakenIndex[],
+  called = (name: string) => name,
+): Check {
+  const bySource = new Map(selected.map((index) => [called(index.name), index]));
   const foreign: string[] = [];
   for (const index of taken.filter(({ isOurs }) => !isOurs)) {
     const isCopy = bySource.get(index.name)?.creationDateMs === index.creationDateMs;
     foreign.push(`${index.name} (${isCopy ? 'a copy of the same index, not made by this run' : 'an index'})`);
   }
-  for (const { name } of selected) {
+  const names = selected.map(({ name }) => called(name));
+  foreign.push(
+    ...names.filter((name, at) => names.indexOf(name) < at).map((name) => `${name} (of two indices that move)`),
+  );
+  for (const name of names) {
     if (target.names.aliases[name]) foreign.push(`${name} (an alias)`);
     if (target.names.dataStreams[name]) foreign.push(`${name} (a data stream)`);
   }

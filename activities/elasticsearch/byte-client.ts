@@ -1,8 +1,7 @@
 import http from 'node:http';
 import https from 'node:https';
-import { classifyAnswer, classifyTransport, readErrorAnswer } from '../elasticsearch/classify-error';
-import type { Credentials } from '../elasticsearch/raw-client';
-import type { BrokenJson } from './json-bytes';
+import { classifyAnswer, classifyTransport, readErrorAnswer } from './classify-error';
+import type { Credentials } from './raw-client';
 
 /**
  * Requests whose bodies are bytes on both ways. The official clients' transports make strings of what they read, or copy
@@ -177,6 +176,6 @@ export function looselyParsed(body: Buffer): unknown {
 }
 
 /** What a cluster cannot have meant, such as half an answer that a proxy gave a length that fits: it may be asked again. */
-export function brokenAnswer(where: string, { message }: BrokenJson): Error {
+export function brokenAnswer(where: string, { message }: Error): Error {
   return classifyAnswer(where, { status: 502, type: 'broken_answer', reason: message });
 }

@@ -1,0 +1,145 @@
+import { targetName } from '../../contracts/ids';
+import type { CatchUpPositions, CatchUpRoundInput } from '../../contracts/catch-up';
+import type { Difference } from '../../contracts/status';
+import type { Cluster } from '../elasticsearch/cluster';
+import { chunkNames, indexPath } from '../elasticsearch/index-names';
+import { isMarkOf, markSetting } from '../snapshots/restored-indices';
+import { readSettings, readShards, readStates, type FlatSettings, type ShardNow } from './read-shards';
+
+/** An index that this round follows. */
+export interface Followed {
+  position: CatchUpPositions;
+  /** On the target. */
+  target: string;
+  shards: Map<number, ShardNow>;
+}
+
+export interface Looked {
+  followed: Followed[];
+  differences: Difference[];
+  unread: Difference[];
+}
+
+/**
+ * Which of these indices can be followed, and how far each of their shards is at the source. An index counts only as long
+ * as it is the same one, open on both sides, and on the target ours: a write to one that is gone would make it anew.
+ */
+export async function lookAtIndices(
+  { source, target }: { source: Cluster; target: Cluster },
+  { run, owner, runbook }: Pick<CatchUpRoundInput, 'run' | 'owner' | 'runbook'>,
+  positions: readonly CatchUpPositions[],
+): Promise<Looked> {
+  const looked: Looked = { followed: [], differences: [], unread: [] };
+  const names = positions.map(({ index }) => index);
+  const called = (name: string) => targetName(runbook, name);
+  const [ofSource, ofTarget] = await Promise.all([
+    readSettings(source, names, ['index.uuid']),
+    readSettings(target, names.map(called), ['index.uuid', markSetting]),
+  ]);
+  const candidates: Followed[] = [];
+  for (const position of positions) {
+    const [there, here] = [ofSource.get(position.index), ofTarget.get(called(position.index))];
+    const what = changeOf(position, there?.['index.uuid']) ?? changeOnTarget(here, { run, owner });
+    if (what !== undefined) looked.differences.push({ where: `index ${position.index}`, what });
+    else candidates.push({ position, target: called(position.index), shards: new Map() });
+  }
+
+  const shards = await readShards(
+    source,
+    candidates.map(({ position }) => position.index),
+  );
+  const silent: Followed[] = [];
+  for (const candidate of candidates) {
+    const { index, seqNos } = candidate.position;
+    const found = shards.get(index) ?? new Map<number, ShardNow>();
+    candidate.shards = found;
+    if (found.size < seqNos.length) silent.push(candidate);
+    if (found.size > 0) looked.followed.push(candidate);
+    for (const [shard, { maxSeqNo }] of found) {
+      const ours = seqNos[shard] ?? -1;
+      // a new primary knows of a lower checkpoint for a while, but has all that lies below the one that was read
+      if (maxSeqNo >= ours) continue;
+      const what = `shard ${shard} of the source has given ${maxSeqNo} as its last sequence number, and had been read up to ${ours}: the source lost writes (an older copy became the primary); move this index anew`;
+      looked.differences.push({ where: `index ${index}`, what });
+    }
+  }
+  await addSilent(silent, source, looked);
+  looked.differences.push(...(await rolledOver(source, looked.followed)));
+  return looked;
+}
+
+/** Shards that tell nothing of themselves: of a closed index, or without a primary. */
+async function addSilent(indices: readonly Followed[], source: Cluster, looked: Looked): Promise<void> {
+  const states = await readStates(
+    source,
+    indices.map(({ position }) => position.index),
+  );
+  for (const { position, shards } of indices) {
+    const where = `index ${position.index}`;
+    if (states.get(position.index)?.isOpen === false) {
+      looked.differences.push({ where, what: 'it is closed on the source: it is followed again once it is open' });
+      continue;
+    }
+    const missing = position.seqNos.map((_, shard) => shard).filter((shard) => !shards.has(shard));
+    looked.unread.push({
+      where,
+      what: `no primary on the source at present of shard ${missing.slice(0, 10).join(', ')}`,
+    });
+  }
+}
+
+function changeOnTarget(
+  settings: FlatSettings | undefined,
+  whose: Pick<CatchUpRoundInput, 'run' | 'owner'>,
+): string | undefined {
+  if (settings === undefined) return 'it is not on the target (any more): its writes are not followed';
+  if (isMarkOf(settings[markSetting], whose)) return undefined;
+  return 'the index of its name on the target is not of this run: its writes are not followed';
+}
+
+/** Nothing as long as it is the index that it was. */
+export function changeOf({ uuid }: CatchUpPositions, found: string | undefined): string | undefined {
+  if (found === undefined)
+    return 'it was deleted on the source: the target keeps it as it was in the last round before';
+  if (uuid !== '' && found !== uuid)
+    return 'it was deleted on the source and created again: the target has the documents of the earlier one, and perhaps some of the new one; move it anew';
+  return undefined;
+}
+
+type Aliases = Record<string, { aliases?: Record<string, { is_write_index?: boolean }> }>;
+
+/** An alias that writes went through now leads them to another index, which this run does not carry. */
+async function rolledOver(source: Cluster, followed: readonly Followed[]): Promise<Difference[]> {
+  const names = followed.map(({ position }) => position.index);
+  const left = new Map<string, string>();
+  for (const chunk of chunkNames(names)) {
+    const { status, body } = await source.request<Aliases>({
+      method: 'GET',
+      path: `/${indexPath(chunk)}/_alias`,
+      query: { ignore_unavailable: true, expand_wildcards: 'all' },
+      allow: [404],
+    });
+    if (status >= 300) continue;
+    for (const [index, { aliases = {} }] of Object.entries(body))
+      for (const [alias, { is_write_index: isWritten }] of Object.entries(aliases))
+        if (isWritten === false) left.set(alias, index);
+  }
+  const differences: Difference[] = [];
+  const carried = new Set(names);
+  for (const chunk of chunkNames([...left.keys()])) {
+    const { status, body } = await source.request<Aliases>({
+      method: 'GET',
+      path: `/_alias/${indexPath(chunk)}`,
+      allow: [404],
+    });
+    if (status >= 300) continue;
+    for (const [index, { aliases = {} }] of Object.entries(body))
+      for (const [alias, { is_write_index: isWritten }] of Object.entries(aliases))
+        if (isWritten === true && !carried.has(index) && left.has(alias))
+          differences.push({
+            where: `alias ${alias}`,
+            what: `${left.get(alias)} was rolled over: writes through the alias go to ${index}, which is not followed here; move it, too`,
+          });
+  }
+  return differences;
+}

@@ -1,0 +1,77 @@
+import type { CatchUpActivities } from '../../contracts/catch-up';
+import { cancellationSignal } from '../context';
+import type { CopyDependencies } from '../copy';
+import { readingOf } from '../copy/part-reader';
+import { permanent } from '../failure';
+import { beginCatchUp, endCatchUp, readPositions } from './positions';
+import { catchUpRound } from './round';
+import { failedDirectoryOf } from './write-shard';
+
+/** Requests to the source at once: shards that are read side by side, each a page ahead. */
+const readConnections = 8;
+
+export function createCatchUpActivities({ clusters, failedDocumentsDirectory }: CopyDependencies): CatchUpActivities {
+  return {
+    /** May run twice: it only reads. */
+    async readPositions({ runbook, indices }) {
+      return { positions: await readPositions(await clusters.connect(runbook, 'source'), indices) };
+    },
+
+    /** Twice: what is set already is left alone. */
+    async beginCatchUp(input) {
+      const [source, target] = await Promise.all([
+        clusters.connect(input.runbook, 'source'),
+        clusters.connect(input.runbook, 'target'),
+      ]);
+      return beginCatchUp(input, { source, target });
+    },
+
+    /**
+     * Killed at any moment, the same positions are given again: documents that are there already are written once more as
+     * what they are, or found newer; deletes that are done are no longer found. So a round may run twice, even at once.
+     */
+    async catchUpRound(input) {
+      const { runbook, owner, limits } = input;
+      const [source, target] = await Promise.all([
+        clusters.connect(runbook, 'source'),
+        clusters.connect(runbook, 'target'),
+      ]);
+      if (readingOf(source.version) === 'scroll') {
+        throw permanent({
+          type: 'ClusterRequestFailed',
+          message: `a source of ${source.version.text} has no sequence numbers`,
+          where: 'source cluster',
+          remedy: 'choose another catchUp.kind: sequence needs 6.0',
+        });
+      }
+      const [reader, writer] = await Promise.all([
+        clusters.openBytes(runbook, 'source', { connections: readConnections }),
+        // beside the bulks, lookups of documents, which must not wait behind them
+        clusters.openBytes(runbook, 'target', { connections: limits.bulksInFlight + 2 }),
+      ]);
+      const signal = cancellationSignal();
+      try {
+        return await catchUpRound(input, {
+          source,
+          target,
+          reader,
+          writer,
+          failedDirectory: failedDirectoryOf(failedDocumentsDirectory, owner),
+          ...(signal ? { signal } : {}),
+        });
+      } finally {
+        reader.close();
+        writer.close();
+      }
+    },
+
+    /** Twice: what is as it should be is left alone. */
+    async endCatchUp(input) {
+      const [source, target] = await Promise.all([
+        clusters.connect(input.runbook, 'source'),
+        clusters.connect(input.runbook, 'target'),
+      ]);
+      return endCatchUp(input, { source, target });
+    },
+  };
+}

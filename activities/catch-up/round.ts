@@ -1,0 +1,204 @@
+import type { CatchUpPositions, CatchUpRound, CatchUpRoundInput } from '../../contracts/catch-up';
+import { mergeCauses } from '../../contracts/refusals';
+import { heartbeat, throwIfCancelled } from '../context';
+import { changeOf, lookAtIndices, type Followed } from './changed-indices';
+import { readSettings, readShards, readStates, refresh } from './read-shards';
+import { atOnce } from './requests';
+import { searchDeletes } from './search-deletes';
+import { writeShard, type CatchUpSides, type ShardOperations } from './write-shard';
+
+/** Indices that are looked at together: their checkpoints are no older than it takes to follow them. */
+const indicesAtOnce = 100;
+const shardsAtOnce = 4;
+const searchesAtOnce = 2;
+/** Of a shard in one round: what a killed round does again is bounded, however far behind the target is. */
+const mostOperations = 250_000;
+
+/**
+ * One round: each shard's operations up to its global checkpoint. First the checkpoints are read, then the indices are
+ * refreshed, then the documents are searched: so all of them can be seen. A position only moves when everything up to it
+ * is on the target; deletes may be owed beyond it, and the position says where.
+ */
+export async function catchUpRound(input: CatchUpRoundInput, sides: CatchUpSides): Promise<CatchUpRound> {
+  const round: CatchUpRound = {
+    positions: [],
+    written: 0,
+    superseded: 0,
+    refused: 0,
+    bytes: 0,
+    deleted: 0,
+    replaced: 0,
+    lag: 0,
+    causes: [],
+    differences: [],
+    unread: [],
+  };
+  for (let from = 0; from < input.positions.length; from += indicesAtOnce) {
+    const portion = input.positions.slice(from, from + indicesAtOnce);
+    round.positions.push(...(await followIndices(portion, input, sides, round)));
+    heartbeat({ done: round.positions.length, total: input.positions.length, unit: 'indices' });
+  }
+  round.causes = mergeCauses(round.causes);
+  return round;
+}
+
+/** Answers where these indices stand now, and adds to the round what was done. */
+async function followIndices(
+  positions: readonly CatchUpPositions[],
+  input: CatchUpRoundInput,
+  sides: CatchUpSides,
+  round: CatchUpRound,
+): Promise<CatchUpPositions[]> {
+  const looked = await lookAtIndices(sides, input, positions);
+  round.differences.push(...looked.differences);
+  round.unread.push(...looked.unread);
+  const reached = new Map(positions.map((position) => [position.index, { ...position, seqNos: [...position.seqNos] }]));
+  const lost = new Set<string>();
+
+  /** An index may go away at any moment: that ends its own round, and no other's. */
+  async function whileItIsThere({ position }: Followed, act: () => Promise<void>): Promise<void> {
+    const { index } = position;
+    if (lost.has(index)) return;
+    try {
+      await act();
+    } catch (error) {
+      throwIfCancelled(sides.signal);
+      if (!(await isLost(position, sides))) throw error;
+      lost.add(index);
+    }
+  }
+
+  const moved = movedShards(looked.followed);
+  await refresh(sides.source, [...new Set(moved.map(({ index }) => index))]);
+  const written = await writeAll(moved, whileItIsThere, input, sides, round);
+  // what was read is only of the index that it was asked of if that one is still there
+  for (const index of await madeAnew(written, sides)) lost.add(index);
+  for (const { index, shard, toSeqNo, hasHoles, isWhole, refused } of written) {
+    const position = reached.get(index);
+    if (!position || lost.has(index)) continue;
+    position.seqNos[shard] = toSeqNo;
+    if (refused > 0) position.isPartial = true;
+    if (hasHoles || !isWhole) position.owed = [...new Set([...(position.owed ?? []), shard])];
+  }
+  await atOnce(searchesAtOnce, looked.followed, (followed) =>
+    whileItIsThere(followed, async () => {
+      const position = reached.get(followed.position.index);
+      if (!position || lost.has(position.index)) return;
+      const { deleted, surplus, missing, owed } = await searchDeletes({ ...followed, position }, input.deletes, sides);
+      round.deleted += deleted;
+      round.lag += surplus;
+      if (missing > 0)
+        round.differences.push({
+          where: `index ${position.index}`,
+          what: `${missing} documents of the source are not on the target, though it took them: something else deleted them there; move the index anew`,
+        });
+      delete position.owed;
+      if (owed.length > 0) position.owed = owed;
+    }),
+  );
+  const stillThere = [...reached.values()].filter(({ index }) => !lost.has(index));
+  round.lag += await lagOf(stillThere, looked.followed, sides);
+  // what became of the others is told by the next round, which finds them so
+  for (const index of lost)
+    round.unread.push({ where: `index ${index}`, what: 'it went away, or was closed, in this round' });
+  return [...reached.values()];
+}
+
+interface MovedShard extends ShardOperations {
+  followed: Followed;
+  /** Up to the global checkpoint, and not only as far as one round goes. */
+  isWhole: boolean;
+}
+
+function movedShards(indices: readonly Followed[]): MovedShard[] {
+  return indices.flatMap((followed) =>
+    [...followed.shards].flatMap(([shard, { checkpoint }]) => {
+      const { index, seqNos } = followed.position;
+      const afterSeqNo = seqNos[shard] ?? -1;
+      if (checkpoint <= afterSeqNo) return [];
+      const toSeqNo = Math.min(checkpoint, afterSeqNo + mostOperations);
+      const { target } = followed;
+      return [{ followed, index, target, shard, afterSeqNo, toSeqNo, isWhole: toSeqNo === checkpoint }];
+    }),
+  );
+}
+
+async function writeAll(
+  moved: readonly MovedShard[],
+  whileItIsThere: (followed: Followed, act: () => Promise<void>) => Promise<void>,
+  input: CatchUpRoundInput,
+  sides: CatchUpSides,
+  round: CatchUpRound,
+): Promise<(MovedShard & { hasHoles: boolean; refused: number })[]> {
+  const done: (MovedShard & { hasHoles: boolean; refused: number })[] = [];
+  const total = moved.reduce((sum, { afterSeqNo, toSeqNo }) => sum + toSeqNo - afterSeqNo, 0);
+  const limits = shared(input.limits, Math.min(shardsAtOnce, moved.length));
+  const underWay = new Map<MovedShard, number>();
+  let finished = 0;
+  function report(index: string): void {
+    let now = finished;
+    for (const documents of underWay.values()) now += documents;
+    heartbeat({ done: now, total, unit: 'documents', detail: `${index}: writing what has changed` });
+  }
+  await atOnce(shardsAtOnce, moved, (shard) =>
+    whileItIsThere(shard.followed, async () => {
+      throwIfCancelled(sides.signal);
+      const result = await writeShard(shard, { ...input, limits }, sides, (documents) => {
+        underWay.set(shard, documents);
+        report(shard.index);
+      });
+      underWay.delete(shard);
+      const operations = shard.toSeqNo - shard.afterSeqNo;
+      const documents = result.written + result.superseded + result.refused;
+      finished += operations;
+      round.written += result.written;
+      round.superseded += result.superseded;
+      round.refused += result.refused;
+      round.bytes += result.bytes;
+      round.replaced += result.replaced;
+      round.causes.push(...result.causes);
+      done.push({ ...shard, hasHoles: documents < operations, refused: result.refused });
+    }),
+  );
+  return done;
+}
+
+/** Limits are the whole round's, and several shards go at once. */
+function shared(limits: CatchUpRoundInput['limits'], among: number): CatchUpRoundInput['limits'] {
+  const part = (value: number) => value / Math.max(1, among);
+  return {
+    ...limits,
+    ...(limits.docsPerSec === undefined ? {} : { docsPerSec: part(limits.docsPerSec) }),
+    ...(limits.bytesPerSec === undefined ? {} : { bytesPerSec: part(limits.bytesPerSec) }),
+  };
+}
+
+async function madeAnew(written: readonly MovedShard[], { source }: CatchUpSides): Promise<string[]> {
+  const positions = new Map(written.map(({ followed: { position } }) => [position.index, position]));
+  const settings = await readSettings(source, [...positions.keys()], ['index.uuid']);
+  return [...positions.values()]
+    .filter((position) => changeOf(position, settings.get(position.index)?.['index.uuid']) !== undefined)
+    .map(({ index }) => index);
+}
+
+/** Whether the index is no more the open one that the round began with. */
+async function isLost(position: CatchUpPositions, { source }: CatchUpSides): Promise<boolean> {
+  const { index } = position;
+  const uuid = (await readSettings(source, [index], ['index.uuid'])).get(index)?.['index.uuid'];
+  if (changeOf(position, uuid) !== undefined) return true;
+  return (await readStates(source, [index])).get(index)?.isOpen !== true;
+}
+
+/** What the source has done since: the round's own time, and what it left. */
+async function lagOf(
+  positions: readonly CatchUpPositions[],
+  followed: readonly Followed[],
+  { source }: CatchUpSides,
+): Promise<number> {
+  const names = new Set(followed.map(({ position }) => position.index));
+  const shards = await readShards(source, [...names]);
+  let lag = 0;
+  for (const { index, seqNos } of positions)
+    for (const [shard, { maxSeqNo }] of shards.get(index) ?? []) lag += Math.max(0, maxSeqNo - (seqNos[shard] ?? -1));
+  return lag;
+}

@@ -1,0 +1,262 @@
+import type { DocumentActivities, IndicesInput } from '../../contracts/document-activities';
+import { targetName } from '../../contracts/ids';
+import { heartbeat } from '../context';
+import { readErrorAnswer } from '../elasticsearch/classify-error';
+import type { Cluster, Clusters } from '../elasticsearch/cluster';
+import { chunkNames, indexPath } from '../elasticsearch/index-names';
+import { permanent, transient } from '../failure';
+import { changedBy, unchanged } from '../outcome';
+import { markOf, markSetting, whoseIndices } from '../snapshots/restored-indices';
+import { adaptIndex, shapeOf, type AdaptedIndex } from './adapt-index';
+import type { FlatSettings } from './adapt-settings';
+import { findAdditions } from './find-additions';
+import { readDefinitions, serverOf } from './read-definitions';
+
+/** The server itself waits half a minute for the primary, and as long for its master. */
+const createTimeoutMs = 70_000;
+/** A flush writes what an async translog left in memory. */
+const flushTimeoutMs = 300_000;
+
+export function createIndexActivities({
+  clusters,
+}: {
+  clusters: Clusters;
+}): Pick<DocumentActivities, 'createIndices' | 'endLoad'> {
+  return {
+    /**
+     * Makes the indices one by one. Nothing is made when one of them cannot be. Twice: an index with this execution's mark
+     * was made by the first run, whole, as the mark is in the very request, and is left as it is; so killed in between, the
+     * second run makes the rest. A request whose answer was lost is found the same way.
+     */
+    async createIndices(input) {
+      const { owner, runbook, step, indices } = input;
+      const [source, target] = await connectBoth(clusters, input);
+      const names = targetNames(input);
+      const owned = await whoseIndices(target, owner, [...names.values()]);
+      if (owned.foreign.length > 0) throw taken(owned.foreign);
+      const missing = indices.map(({ name }) => name).filter((name) => !owned.ours.includes(names.get(name)!));
+      const adapted = await adaptAll(source, target, input, missing);
+      refuseWhatCannotBe(missing, adapted);
+      let done = indices.length - missing.length;
+      for (const [name, index] of adapted) {
+        await createIndex(target, owner, names.get(name)!, index);
+        heartbeat({ done: ++done, total: indices.length, unit: 'indices', detail: names.get(name) });
+      }
+      if (missing.length === 0) return unchanged(`${indices.length} indices were made already`);
+      const additions = await findAdditions(
+        target,
+        new Map([...adapted].map(([name, { body }]) => [names.get(name)!, body])),
+      );
+      const summary =
+        `made ${missing.length} ${missing.length === 1 ? 'index' : 'indices'}` +
+        (additions.length > 0 ? `; templates of the target added to them: ${additions.slice(0, 5).join('; ')}` : '');
+      return changedBy(step, summary, {
+        where: 'target cluster',
+        what: listed([...adapted.keys()].map((name) => names.get(name)!)),
+        before: 'absent',
+        after: `empty, with adapted settings and mappings${runbook.catchUp ? ', for documents and catch-up' : ', for documents'}`,
+      });
+    },
+
+    /**
+     * Puts the settings for loading to what the indices have on the source, or the runbook says; refreshes and flushes. What
+     * would hinder catch-up stays: once it has ended this is asked again, with a runbook without it. Twice: the same
+     * settings again change nothing, and the flush is asked for in any case, as nobody knows how far the first run came.
+     */
+    async endLoad(input) {
+      const { step, indices } = input;
+      const [source, target] = await connectBoth(clusters, input);
+      const names = targetNames(input);
+      const adapted = await adaptAll(
+        source,
+        target,
+        input,
+        indices.map(({ name }) => name),
+      );
+      const present = await readSettings(target, [...names.values()]);
+      const groups = new Map<string, string[]>();
+      for (const { name } of indices) {
+        const at = names.get(name)!;
+        // deleted on the source since: nobody says any more what it had
+        const wanted = adapted.get(name)?.endLoad ?? nothingOfItsOwn;
+        const open = Object.fromEntries(
+          Object.entries(wanted).filter(([key, value]) => !isEqual(present.get(at)?.[key], value)),
+        );
+        if (Object.keys(open).length === 0) continue;
+        const body = JSON.stringify(open);
+        groups.set(body, [...(groups.get(body) ?? []), at]);
+      }
+      await flushAll(target, [...names.values()]);
+      for (const [body, group] of groups) {
+        for (const chunk of chunkNames(group)) {
+          await target.request({
+            method: 'PUT',
+            path: `/${indexPath(chunk)}/_settings`,
+            query: { expand_wildcards: 'none' },
+            body: JSON.parse(body) as unknown,
+          });
+        }
+      }
+      const changed = [...groups.values()].flat();
+      if (changed.length === 0) return unchanged('settings are as on the source; refreshed and flushed');
+      return changedBy(step, `${changed.length} indices have their own settings; refreshed and flushed`, {
+        where: 'target cluster',
+        what: `settings for loading of ${listed(changed)}`,
+        before: 'refresh off, as the runbook says',
+        after: [...groups.keys()].slice(0, 3).join('; ').slice(0, 500),
+      });
+    },
+  };
+}
+
+const nothingOfItsOwn: AdaptedIndex['endLoad'] = {
+  'index.refresh_interval': null,
+  'index.translog.durability': null,
+};
+
+async function connectBoth(clusters: Clusters, { runbook }: IndicesInput): Promise<[Cluster, Cluster]> {
+  return Promise.all([clusters.connect(runbook, 'source'), clusters.connect(runbook, 'target')]);
+}
+
+/** Source to target. Two that would become one are a mistake of the runbook's. */
+function targetNames({ runbook, indices }: IndicesInput): Map<string, string> {
+  const names = new Map(indices.map(({ name }) => [name, targetName(runbook, name)]));
+  const from = new Map<string, string>();
+  for (const [name, to] of names) {
+    const other = from.get(to);
+    if (other !== undefined) {
+      throw permanent({
+        type: 'RunbookInvalid',
+        message: 'two indices would have one name on the target',
+        where: `${other} and ${name}: ${to}`,
+        remedy: 'correct rename so that each has a name of its own, and start a new run',
+      });
+    }
+    from.set(to, name);
+  }
+  return names;
+}
+
+async function adaptAll(
+  source: Cluster,
+  target: Cluster,
+  { runbook }: IndicesInput,
+  names: string[],
+): Promise<Map<string, AdaptedIndex>> {
+  const versions = { from: serverOf(source), target: serverOf(target), shape: shapeOf(runbook) };
+  const adapted = new Map<string, AdaptedIndex>();
+  for (const [name, definition] of await readDefinitions(source, names))
+    adapted.set(name, adaptIndex(definition, versions));
+  return adapted;
+}
+
+function refuseWhatCannotBe(names: string[], adapted: Map<string, AdaptedIndex>): void {
+  const gone = names.filter((name) => !adapted.has(name));
+  if (gone.length > 0) {
+    throw permanent({
+      type: 'IndexMissing',
+      message: 'an index is not there (any more)',
+      where: `source cluster: ${gone.slice(0, 10).join(', ')}`,
+      remedy:
+        'bring it back and retry; if it was deleted on purpose, abort and start a run without it (select.exclude): a skip would leave its whole batch unmoved',
+    });
+  }
+  const refusals = [...adapted].flatMap(([name, index]) => index.refusals.map((each) => ({ name, ...each })));
+  const [first] = refusals;
+  if (first === undefined) return;
+  throw permanent({
+    type: 'ClusterRequestFailed',
+    message: 'what an index has cannot be had on the target',
+    where: [...new Set(refusals.map(({ name }) => name))].slice(0, 10).join(', '),
+    why: refusals
+      .slice(0, 5)
+      .map(({ name, path, why }) => `${name}, ${path}: ${why}`)
+      .join('; '),
+    remedy: first.remedy,
+  });
+}
+
+async function createIndex(target: Cluster, owner: string, name: string, { body }: AdaptedIndex): Promise<void> {
+  const answer = await target.request({
+    method: 'PUT',
+    path: `/${indexPath([name])}`,
+    body: { ...body, settings: { ...body.settings, [markSetting]: markOf(owner) } },
+    allow: [400],
+    timeoutMs: createTimeoutMs,
+  });
+  if (answer.status !== 400) return;
+  const { type, reason } = readErrorAnswer(answer.status, answer.body);
+  if (/already_exists/.test(type)) {
+    // a request of an attempt before this one came through after all, or somebody was faster
+    const { ours } = await whoseIndices(target, owner, [name]);
+    if (ours.includes(name)) return;
+    throw taken([name]);
+  }
+  throw permanent({
+    type: 'ClusterRequestFailed',
+    message: 'the target refuses to make an index',
+    where: `target cluster: ${name}`,
+    why: `HTTP 400 ${type}: ${reason}`.slice(0, 2000),
+    remedy: /unknown setting/.test(reason)
+      ? 'give the setting another value, or null to leave it out, by settings in a new runbook'
+      : /maximum .*shards/.test(reason)
+        ? 'raise cluster.max_shards_per_node on the target, or add nodes, then retry'
+        : /data streams only/.test(reason)
+          ? 'a template of the target keeps this name for data streams: give the index another by rename in a new runbook'
+          : 'see the reason: mend it on the source or on the target and retry, or leave the index out by select.exclude',
+  });
+}
+
+function taken(names: string[]) {
+  return permanent({
+    type: 'IndexNameTaken',
+    message: `the target has ${names.length === 1 ? 'an index' : 'indices'} of that name that this run did not make`,
+    where: `target cluster: ${names.slice(0, 10).join(', ')}`,
+    remedy:
+      'delete it there by hand if it is not needed, or give another name by rename or leave it out by select.exclude in a new runbook, then retry',
+  });
+}
+
+async function readSettings(target: Cluster, names: string[]): Promise<Map<string, FlatSettings>> {
+  const found = new Map<string, FlatSettings>();
+  for (const chunk of chunkNames(names)) {
+    const { body } = await target.request<Record<string, { settings: FlatSettings }>>({
+      method: 'GET',
+      path: `/${indexPath(chunk)}/_settings`,
+      query: { flat_settings: true, expand_wildcards: 'all' },
+    });
+    for (const [name, { settings }] of Object.entries(body)) found.set(name, settings);
+  }
+  return found;
+}
+
+function isEqual(present: string | string[] | undefined, wanted: string | string[] | null): boolean {
+  return JSON.stringify(present ?? null) === JSON.stringify(wanted);
+}
+
+/** Both must have reached every shard that is there: after that nothing of an async translog is lost with a node. */
+async function flushAll(target: Cluster, names: string[]): Promise<void> {
+  for (const verb of ['_refresh', '_flush'] as const) {
+    for (const chunk of chunkNames(names)) {
+      const { body } = await target.request<{ _shards?: { failed?: number; failures?: { reason?: unknown }[] } }>({
+        method: 'POST',
+        path: `/${indexPath(chunk)}/${verb}`,
+        query: { expand_wildcards: 'none', ...(verb === '_flush' ? { wait_if_ongoing: true } : {}) },
+        timeoutMs: flushTimeoutMs,
+      });
+      heartbeat({ done: 0, total: names.length, unit: 'indices', detail: verb });
+      if ((body._shards?.failed ?? 0) === 0) continue;
+      throw transient({
+        type: 'ClusterUnavailable',
+        message: `a shard could not be ${verb === '_flush' ? 'flushed' : 'refreshed'}`,
+        where: `target cluster: ${listed(chunk)}`,
+        why: JSON.stringify(body._shards?.failures ?? body._shards).slice(0, 1000),
+        remedy: 'look at the nodes that hold its shards, then retry',
+      });
+    }
+  }
+}
+
+function listed(names: string[]): string {
+  return `indices ${names.slice(0, 5).join(', ')}${names.length > 5 ? ` and ${names.length - 5} more` : ''}`;
+}

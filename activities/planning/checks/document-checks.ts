@@ -1,0 +1,62 @@
+import type { MigrationRunbook } from '../../../contracts/runbook';
+import type { Check } from '../../../contracts/status';
+import { isAtLeast } from '../../elasticsearch/version';
+import type { ClusterView, SelectedIndex } from '../view';
+import { nameOf } from './cluster-checks';
+import { failed, noneOf, passed, type CheckSubject } from './make-check';
+
+/** Whether later writes can be followed in the way that the runbook asks for. */
+export function checkCatchUp({ catchUp }: MigrationRunbook, source: ClusterView): Check[] {
+  if (!catchUp) return [];
+  const { version, distribution } = source.facts;
+  const subject: CheckSubject = {
+    id: 'catch-up.possible',
+    level: 'mandatory',
+    where: nameOf(source),
+    wanted: 'a source that can be followed in the way that catchUp.kind says',
+  };
+  if (catchUp.kind !== 'sequence') {
+    return [
+      failed(
+        subject,
+        `catchUp.kind is ${catchUp.kind}`,
+        'only sequence can be carried out by this version: set it, or leave catchUp out',
+      ),
+    ];
+  }
+  const hasNumbers = distribution === 'opensearch' || isAtLeast({ text: version }, '6.0.0');
+  return [
+    hasNumbers
+      ? passed(subject, `${version} numbers its operations`)
+      : failed(
+          subject,
+          `${version} has no sequence numbers`,
+          'leave catchUp out, and stop the writers or set freeze to beforeMove',
+        ),
+  ];
+}
+
+/** What only matters where documents are moved one by one. */
+export function checkDocuments(source: ClusterView, selected: SelectedIndex[]): Check[] {
+  const where = nameOf(source);
+  return [
+    noneOf(
+      { id: 'index.closed-readable', level: 'mandatory', where, wanted: 'only open indices' },
+      selected.filter(({ status }) => status === 'close').map(({ name }) => name),
+      {
+        good: 'all are open',
+        bad: 'closed, so that their documents cannot be read',
+        remedy: 'open them for the length of the run, set select.closed to false, or move them by method snapshot',
+      },
+    ),
+    noneOf(
+      { id: 'index.source', level: 'mandatory', where, wanted: 'indices that keep the whole _source of documents' },
+      selected.filter(({ hasSource }) => !hasSource).map(({ name }) => name),
+      {
+        good: 'all keep it',
+        bad: '_source is switched off, or fields are left out of it',
+        remedy: 'their documents cannot be had back one by one: exclude them, and move them by method snapshot',
+      },
+    ),
+  ];
+}

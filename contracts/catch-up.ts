@@ -1,0 +1,78 @@
+import type { OwnedInput } from './cluster-activities';
+import type { CopyPart, CopyTotals, IndicesInput, PartLimits, ShardPositions } from './document-activities';
+import type { StepOutcome } from './host-activities';
+import type { IndexFacts } from './plan';
+import type { Difference, RefusalCause } from './status';
+
+/** Inputs and results of catch-up by sequence number; docs/catch-up.md says why it is right. */
+
+/** Goes from round to round as it is: whoever drives the rounds looks at nothing in it. */
+export interface CatchUpPositions extends ShardPositions {
+  /** Shards where something was deleted, and it is not known yet what: their ids are still to be compared. */
+  owed?: number[];
+  /** By shard, after a restore: where catch-up began. Up to here both sides have the same sequence numbers. */
+  restored?: number[];
+  /** The target refused documents of it: how many documents it has says nothing of deletes then. */
+  isPartial?: boolean;
+}
+
+/**
+ * What is done about deletes. search: where the sequence has holes. defer: holes are noted, and searched in a later round;
+ * for large shards, whose ids take longer to compare than a round should. compare: every shard's count is compared, holes
+ * or not; for the last round, when the source is written to no more.
+ */
+export type DeletesMode = 'search' | 'defer' | 'compare';
+
+export interface CatchUpRoundInput extends OwnedInput {
+  step: string;
+  positions: CatchUpPositions[];
+  limits: PartLimits;
+  deletes: DeletesMode;
+}
+
+export interface CatchUpRound extends CopyTotals {
+  /** Of the next round. */
+  positions: CatchUpPositions[];
+  deleted: number;
+  /** Among `written`: documents that began anew at the source with a lower version than the target had. */
+  replaced: number;
+  /** Operations of the source that were not on the target when the round ended; deletes that are owed are among them. */
+  lag: number;
+  causes: RefusalCause[];
+  /** Indices that are gone, closed, made anew, rolled over. Of this round: what is over does not come again. */
+  differences: Difference[];
+  /** What could not be read, and may be in the next round: nothing is drained as long as something stands here. */
+  unread: Difference[];
+}
+
+export interface BeginCatchUpInput extends IndicesInput {
+  /**
+   * From where on: `positionsOfParts` after a copy; after a restore what `readPositions` answered before the first snapshot
+   * of these indices was taken.
+   */
+  positions: ShardPositions[];
+}
+
+export interface CatchUpActivities {
+  /** Global checkpoints of the source now. Asked before a snapshot is taken: all that lies below is within the snapshot. */
+  readPositions(input: IndicesInput): Promise<{ positions: ShardPositions[] }>;
+  /** `index.gc_deletes` of the target's indices to 0s, which the rounds need; and where they begin. */
+  beginCatchUp(input: BeginCatchUpInput): Promise<StepOutcome & { positions: CatchUpPositions[] }>;
+  catchUpRound(input: CatchUpRoundInput): Promise<CatchUpRound>;
+  /** `index.gc_deletes` as on the source again. */
+  endCatchUp(input: IndicesInput): Promise<StepOutcome>;
+}
+
+/** Where catch-up takes over from a copy that went by these parts. */
+export function positionsOfParts(parts: readonly CopyPart[], indices: readonly IndexFacts[]): ShardPositions[] {
+  return indices.map(({ name, uuid, primaryShards }) => {
+    const seqNos = Array.from({ length: primaryShards }, () => -1);
+    let found = uuid;
+    for (const part of parts) {
+      if (part.index !== name) continue;
+      seqNos[part.shard] = Math.max(seqNos[part.shard] ?? -1, part.toSeqNo);
+      found = part.uuid || found;
+    }
+    return { index: name, uuid: found, seqNos };
+  });
+}

@@ -1,0 +1,275 @@
+import { MockActivityEnvironment } from '@temporalio/testing';
+import { DefaultLogger } from '@temporalio/worker';
+import { classifyAnswer, classifyTransport, readErrorAnswer } from '../../activities/elasticsearch/classify-error';
+import { createClusters, type Cluster, type Clusters, type RequestParams } from '../../activities/elasticsearch/cluster';
+import { parseVersion } from '../../activities/elasticsearch/version';
+import { createReindexActivities } from '../../activities/reindex';
+import { ownerOf } from '../../contracts/ids';
+import type { IndexFacts } from '../../contracts/plan';
+import type { ReindexActivities, ReindexPart, ReindexPartResult, ReindexPlan } from '../../contracts/reindex';
+import type { MigrationRunbook, Side } from '../../contracts/runbook';
+import type { Check } from '../../contracts/status';
+import { differences, digestIndices } from '../../lab/digest';
+import { makeLabDirectory, newLabName } from '../../lab/directories';
+import { startCluster, type ElasticsearchCluster } from '../../lab/elasticsearch/cluster';
+import { dismantle, guard } from '../../lab/guard';
+import { indexOf, runbookOf } from '../support/fixtures';
+import { countOf, http, makeIndex, sharedPair } from '../support/shared-pair';
+import { waitUntil } from '../support/wait-until';
+
+jest.setTimeout(300_000);
+
+/**
+ * The lab's 8.x and 9.x have no _reindex, as Maven has no such module of them: 7.17 and OpenSearch 2.19 stand for all
+ * targets. What the shared pair's 8.19 target shows is that this is found and said.
+ */
+const targets = [
+  { version: '7.17.29', setting: 'reindex.remote.whitelist' },
+  { version: '2.19.6', setting: 'reindex.remote.allowlist' },
+];
+
+/** That an activity fails is what these tests are about: it need not be logged. */
+const quiet = { logger: new DefaultLogger('ERROR') };
+
+let clusters: Clusters;
+let activities: ReindexActivities;
+beforeAll(() => {
+  clusters = createClusters();
+  activities = createReindexActivities({ clusters: { ...clusters, connect } });
+});
+afterAll(() => clusters.close());
+
+/** The official clients refuse OpenSearch: what is asked of it is asked by fetch. */
+async function connect(runbook: MigrationRunbook, side: Side): Promise<Cluster> {
+  const [url = ''] = runbook[side].urls;
+  const { body: root } = await http<{ cluster_uuid: string; version: { number: string; distribution?: string } }>(url).catch(
+    (error: unknown) => {
+      throw classifyTransport(side, error);
+    },
+  );
+  if (root.version.distribution !== 'opensearch') return clusters.connect(runbook, side);
+  return {
+    side,
+    uuid: root.cluster_uuid,
+    version: { text: root.version.number, ...parseVersion(root.version.number), distribution: 'opensearch' },
+    async request<T>({ method, path, query = {}, body, allow = [] }: RequestParams) {
+      const words = new URLSearchParams(Object.entries(query).map(([key, value]): [string, string] => [key, String(value)]));
+      const answer = await http<T>(`${url}${path}?${words}`, method, body).catch((error: unknown) => {
+        throw classifyTransport(side, error);
+      });
+      if (answer.status < 300 || allow.includes(answer.status)) return answer;
+      throw classifyAnswer(side, readErrorAnswer(answer.status, answer.body));
+    },
+  };
+}
+
+function inputOf(name: string, urls: { source: string; target: string }, reindex: object = {}) {
+  const runbook: MigrationRunbook = runbookOf(name, {
+    source: { urls: [urls.source] },
+    target: { urls: [urls.target] },
+    method: 'remote-reindex',
+    snapshot: undefined,
+    select: { include: [`${name}*`] },
+    reindex,
+  });
+  return { run: name, runbook, owner: ownerOf(name, '00000000-0123abcd'), step: 'move' };
+}
+
+const inActivity = <T>(act: () => Promise<T>): Promise<T> => new MockActivityEnvironment({}, quiet).run(act) as Promise<T>;
+
+it('says of a target without the module, and without the address, what is missing', async () => {
+  const pair = sharedPair();
+  const checks = await inActivity(() => activities.checkRemoteAllowed(inputOf('reindex-none', pair)));
+  const of = (id: string) => checks.find((check) => check.id === id) as Check;
+  expect(of('reindex.module')).toMatchObject({ state: 'failed' });
+  expect(of('reindex.allowlist')).toMatchObject({ state: 'failed' });
+  expect(of('reindex.allowlist').remedy).toContain(`reindex.remote.whitelist: ["${new URL(pair.source).host}"]`);
+});
+
+describe.each(targets)('from 7.17 into $version', ({ version, setting }) => {
+  const directory = makeLabDirectory(`reindex-${newLabName()}`);
+  let target: ElasticsearchCluster;
+  let urls: { source: string; target: string };
+  beforeAll(async () => {
+    guard(directory);
+    target = await startCluster({
+      version,
+      name: 'target',
+      labDirectory: directory,
+      nodes: 1,
+      heap: '512m',
+      settings: { [setting]: ['127.0.0.1:*'] },
+    });
+    urls = { source: sharedPair().source, target: target.url };
+  });
+  afterAll(() => dismantle(directory));
+
+  const nameOf = (what: string) => `reindex-${what}-${version.replaceAll('.', '-')}`;
+
+  async function prepare(name: string, documents: number, mappings: object = {}): Promise<IndexFacts> {
+    await makeIndex(urls.source, name, documents, { number_of_shards: 2 });
+    const made = await http(`${urls.target}/${name}`, 'PUT', {
+      settings: { number_of_shards: 1, number_of_replicas: 0 },
+      mappings,
+    });
+    expect(made.status).toBe(200);
+    const { body } = await http<Record<string, { settings: { index: { uuid: string } } }>>(`${urls.source}/${name}/_settings`);
+    return indexOf(name, { uuid: body[name]?.settings.index.uuid ?? '', primaryShards: 2, documents });
+  }
+
+  const plan = (input: ReturnType<typeof inputOf>, index: IndexFacts): Promise<ReindexPlan> =>
+    inActivity(() => activities.planReindexParts({ ...input, indices: [index] }));
+  const move = (input: ReturnType<typeof inputOf>, part: ReindexPart, more: object = {}): Promise<ReindexPartResult> =>
+    inActivity(() => activities.reindexPart({ ...input, part, ...more }));
+
+  async function tasksUnderWay(): Promise<string[]> {
+    const { body } = await http<{ nodes: Record<string, { tasks: Record<string, { parent_task_id?: string }> }> }>(
+      `${urls.target}/_tasks?actions=*reindex&detailed`,
+    );
+    return Object.values(body.nodes ?? {}).flatMap(({ tasks }) => Object.keys(tasks));
+  }
+
+  async function arrived(name: string): Promise<number> {
+    await http(`${urls.target}/${name}/_refresh`, 'POST');
+    return countOf(urls.target, name);
+  }
+
+  async function expectEqual(name: string): Promise<void> {
+    await http(`${urls.target}/${name}/_refresh`, 'POST');
+    const [source, target] = await Promise.all(
+      [urls.source, urls.target].map((url) => digestIndices({ url, indices: [name] })),
+    );
+    expect(differences(source ?? {}, target ?? {}, { versions: true })).toEqual([]);
+  }
+
+  it('finds that it is allowed', async () => {
+    const checks = await inActivity(() => activities.checkRemoteAllowed(inputOf('reindex-ok', urls)));
+    expect(checks.map(({ id, state }) => [id, state])).toEqual([
+      ['reindex.module', 'passed'],
+      ['reindex.allowlist', 'passed'],
+    ]);
+  });
+
+  it('moves every document once, in parts of all shards, with routing and versions', async () => {
+    const name = nameOf('parts');
+    const index = await prepare(name, 2500);
+    await http(`${urls.source}/${name}/_doc/7`, 'PUT', { n: 7, again: true });
+    await http(`${urls.source}/${name}/_doc/routed?routing=r&refresh=true`, 'PUT', { n: -1 });
+    await http(`${urls.source}/${name}/_doc/8`, 'DELETE');
+    const input = inputOf(name, urls, { parts: { maxDocuments: 1000 } });
+    const { parts, positions } = await plan(input, index);
+    expect(parts.length).toBeGreaterThan(1);
+    expect(positions[0]?.seqNos).toHaveLength(2);
+    const results: ReindexPartResult[] = [];
+    for (const part of parts) results.push(await move(input, part));
+    const sum = (key: 'written' | 'superseded' | 'tasks') => results.reduce((total, each) => total + each[key], 0);
+    expect([sum('written'), sum('superseded'), sum('tasks')]).toEqual([2500, 0, parts.length]);
+    await expectEqual(name);
+    const { body } = await http<{ _version: number }>(`${urls.target}/${name}/_doc/7`);
+    expect(body._version).toBe(2);
+    // once more: everything is there
+    expect(await move(input, parts[0] as ReindexPart)).toMatchObject({ written: 0, isDone: true });
+  });
+
+  it('goes on past documents that the target refuses, and tells why', async () => {
+    const name = nameOf('refused');
+    const index = await prepare(name, 3000, { properties: { n: { type: 'byte' } } });
+    const input = inputOf(name, urls, { size: 1000 });
+    const { parts } = await plan(input, index);
+    // 128 to 2999 do not fit a byte; of these _reindex ends at each batch
+    const few = runbookWithQuery(input, { range: { n: { lte: 160 } } });
+    const result = await move(few, parts[0] as ReindexPart);
+    expect(result).toMatchObject({ isDone: true, written: 128, refused: 33 });
+    expect(result.causes).toEqual([expect.objectContaining({ count: 33, index: name })]);
+    expect(await arrived(name)).toBe(128);
+  });
+
+  it('is held back and let go while it runs; another attempt follows the same task', async () => {
+    const name = nameOf('throttled');
+    const index = await prepare(name, 3000);
+    const input = inputOf(name, urls, { size: 100, requestsPerSecond: 100 });
+    const { parts } = await plan(input, index);
+    const part = parts[0] as ReindexPart;
+    const first = new MockActivityEnvironment({}, quiet);
+    const lost = (first.run(() => activities.reindexPart({ ...input, part, requestsPerSecond: 100 })) as Promise<unknown>).catch(
+      (error: unknown) => error,
+    );
+    const running = await waitUntil(tasksUnderWay, (tasks) => tasks.length === 1, { what: 'a task under way' });
+    first.cancel('WORKER_SHUTDOWN');
+    await lost;
+    expect(await tasksUnderWay()).toEqual(running);
+    const second = move(input, part, { requestsPerSecond: 100 });
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+    expect(await tasksUnderWay()).toEqual(running);
+    const { tasks } = await inActivity(() => activities.throttleReindex({ ...input, requestsPerSecond: null }));
+    expect(tasks).toBe(1);
+    const started = Date.now();
+    expect(await second).toMatchObject({ isDone: true, written: 3000, superseded: 0, tasks: 1 });
+    expect(Date.now() - started).toBeLessThan(15_000);
+    await expectEqual(name);
+  });
+
+  it('cancelled, it cancels the task and says how far it was', async () => {
+    const name = nameOf('cancelled');
+    const index = await prepare(name, 3000);
+    const input = inputOf(name, urls, { size: 100 });
+    const { parts } = await plan(input, index);
+    const part = parts[0] as ReindexPart;
+    const env = new MockActivityEnvironment({}, quiet);
+    const result = env.run(() => activities.reindexPart({ ...input, part, requestsPerSecond: 200 })) as Promise<ReindexPartResult>;
+    await waitUntil(() => arrived(name), (count) => count > 100, { what: 'that documents come' });
+    env.cancel();
+    const { isDone, written } = await result;
+    expect(await tasksUnderWay()).toEqual([]);
+    expect([isDone, written]).toEqual([false, await arrived(name)]);
+    expect(await move(input, part)).toMatchObject({ isDone: true, written: 3000 - written, superseded: written });
+    await expectEqual(name);
+  });
+
+  it('begins a task again that went down with its node', async () => {
+    const name = nameOf('lost');
+    const index = await prepare(name, 3000);
+    const input = inputOf(name, urls, { size: 100 });
+    const { parts } = await plan(input, index);
+    const part = parts[0] as ReindexPart;
+    const env = new MockActivityEnvironment({}, quiet);
+    let details: unknown;
+    env.on('heartbeat', (each: unknown) => (details = each));
+    const first = (env.run(() => activities.reindexPart({ ...input, part, requestsPerSecond: 300 })) as Promise<unknown>).catch(
+      (error: unknown) => error,
+    );
+    await waitUntil(() => arrived(name), (count) => count > 100, { what: 'that documents come' });
+    const node = target.nodes[0];
+    await node?.kill9();
+    // as Temporal would: it failed for now, and is tried again
+    expect(await first).toMatchObject({ nonRetryable: false });
+    await node?.start();
+    await target.waitGreen();
+    const again = new MockActivityEnvironment({ attempt: 2, heartbeatDetails: details }, quiet);
+    const result = (await again.run(() => activities.reindexPart({ ...input, part }))) as ReindexPartResult;
+    expect(result).toMatchObject({ isDone: true, tasks: 2 });
+    expect(result.written + result.superseded).toBe(3000);
+    await expectEqual(name);
+  });
+
+  it('keeps values, and prints bodies anew: what the bytes become', async () => {
+    const name = nameOf('bytes');
+    const index = await prepare(name, 0, { dynamic: false });
+    const source = '{"b":1.0, "a":9007199254740993,"c":1e3,"d":0.12345678901234567890123,"s":"\\u00e9"}';
+    await fetch(`${urls.source}/${name}/_doc/1?refresh=true`, { method: 'PUT', headers: { 'content-type': 'application/json' }, body: source });
+    const input = inputOf(name, urls);
+    const { parts } = await plan(input, index);
+    await move(input, parts[0] as ReindexPart);
+    const text = await (await fetch(`${urls.target}/${name}/_source/1`)).text();
+    process.stdout.write(`remote-reindex into ${version}: ${source} becomes ${text}\n`);
+    expect(text).toContain('"a":9007199254740993');
+    expect(text).toContain('"b":1.0');
+    expect(text).not.toBe(source);
+  });
+});
+
+function runbookWithQuery(input: ReturnType<typeof inputOf>, query: Record<string, unknown>): ReturnType<typeof inputOf> {
+  const { runbook } = input;
+  if (!runbook.reindex) throw new Error('no reindex');
+  return { ...input, runbook: { ...runbook, reindex: { ...runbook.reindex, query } } };
+}

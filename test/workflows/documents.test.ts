@@ -1,0 +1,216 @@
+import { Context } from '@temporalio/activity';
+import type { CopyPartInput, CopyPartResult } from '../../contracts/document-activities';
+import { queries, updates, workflowTypes } from '../../contracts/messages';
+import type { MigrationRunbook } from '../../contracts/runbook';
+import type { RunStatus } from '../../contracts/status';
+import { planOf, runbookOf } from '../support/fixtures';
+import { recordedActivities } from '../support/recorded-activities';
+import { startEnvironment, type Environment } from '../support/temporal-environment';
+import { waitUntil } from '../support/wait-until';
+
+/** What the workflows ask for where documents are moved one by one: parts, checkpoints, limits, catch-up. */
+
+jest.setTimeout(120_000);
+
+let environment: Environment;
+let runs = 0;
+
+beforeAll(async () => {
+  environment = await startEnvironment();
+}, 300_000);
+afterAll(async () => environment?.stop());
+
+const why = { by: 'kim', reason: 'test' };
+
+const runbookByCopy = (over: Record<string, unknown> = {}) =>
+  runbookOf(`documents-${(runs += 1)}`, { method: 'copy', snapshot: undefined, ...over });
+
+async function started(
+  runbook: MigrationRunbook,
+  over: Parameters<typeof recordedActivities>[1],
+  test: (run: {
+    result: () => Promise<RunStatus>;
+    calls: string[];
+    reach: (isReached: (status: RunStatus) => boolean) => Promise<RunStatus>;
+    decide: (verb: keyof typeof updates, rest?: object) => Promise<unknown>;
+  }) => Promise<void>,
+): Promise<void> {
+  const plan = planOf(1, { method: runbook.method, repositories: [], concurrentSnapshots: false });
+  const { activities, calls } = recordedActivities(plan, over);
+  await environment.withWorker(activities, async (taskQueue) => {
+    const handle = await environment.client.workflow.start<(input: unknown) => Promise<RunStatus>>(
+      workflowTypes.migration,
+      { workflowId: runbook.name, taskQueue, args: [{ runbook }] },
+    );
+    await test({
+      calls,
+      result: () => handle.result(),
+      reach: (isReached) => waitUntil(() => handle.query<RunStatus>(queries.status), isReached, { what: 'the state' }),
+      decide: (verb, rest = {}) => handle.executeUpdate(updates[verb], { args: [{ ...why, ...rest }] }),
+    });
+  });
+}
+
+const part = (shard: number) => ({
+  index: 'index-1',
+  uuid: 'uuid-index-1',
+  shard,
+  afterSeqNo: -1,
+  toSeqNo: 99,
+  documents: 100,
+});
+const done = (over: Partial<CopyPartResult> = {}): CopyPartResult => ({
+  isDone: true,
+  throughSeqNo: 99,
+  written: 100,
+  superseded: 0,
+  refused: 0,
+  bytes: 1000,
+  causes: [],
+  ...over,
+});
+
+/** A part that goes on until it is told to stop, and then says how far it came. */
+async function untilStopped(): Promise<CopyPartResult> {
+  const context = Context.current();
+  // a cancellation comes with the answer to a heartbeat
+  const beats = setInterval(() => context.heartbeat(), 100);
+  await context.cancelled.catch(() => undefined);
+  clearInterval(beats);
+  return done({ isDone: false, throughSeqNo: 40, written: 41 });
+}
+
+test('creates, copies every part, ends the load, and has no snapshot steps', async () => {
+  const parts = [part(0), part(1), part(2)];
+  await started(
+    runbookByCopy(),
+    { planParts: async () => ({ parts }), copyPart: async () => done() },
+    async ({ result, calls }) => {
+      const status = await result();
+      expect(status.state).toBe('completed');
+      expect(status.batches[0]?.steps.map(({ id }) => id)).toEqual(
+        ['create', 'documents', 'finalize', 'verify'].map((stage) => `batch-0001/${stage}`),
+      );
+      expect(status.batches[0]?.steps[1]?.summary).toBe('300 documents written in 3 parts');
+      expect(calls.filter((call) => call.startsWith('copyPart'))).toHaveLength(3);
+      expect(calls.some((call) => /napshot|registerRepository/.test(call))).toBe(false);
+    },
+  );
+});
+
+test('new limits stop a part where it is, and it goes on from there under them', async () => {
+  const asked: CopyPartInput[] = [];
+  await started(
+    runbookByCopy({ copy: { parts: { inFlight: 1 } } }),
+    {
+      planParts: async () => ({ parts: [part(0)] }),
+      copyPart: async (input) => {
+        asked.push(input);
+        return asked.length === 1 ? untilStopped() : done({ written: 59 });
+      },
+    },
+    async ({ result, reach, decide }) => {
+      await reach(() => asked.length === 1);
+      await expect(decide('tune', { limits: { requestsPerSecond: 5 } })).rejects.toThrow();
+      await decide('tune', { limits: { docsPerSec: 500 } });
+      const status = await result();
+      expect(status.batches[0]?.steps[1]?.summary).toBe('100 documents written in 1 part');
+      expect(asked.map((input) => input.part.afterSeqNo)).toEqual([-1, 40]);
+      expect(asked.map((input) => input.limits.docsPerSec)).toEqual([undefined, 500]);
+      expect(status.decisions).toMatchObject([{ verb: 'tune', subject: '{"docsPerSec":500}' }]);
+    },
+  );
+});
+
+test('a pause stops parts, and a resume begins them at their checkpoints', async () => {
+  const asked: CopyPartInput[] = [];
+  await started(
+    runbookByCopy({ copy: { parts: { inFlight: 1 } } }),
+    {
+      planParts: async () => ({ parts: [part(0)] }),
+      copyPart: async (input) => {
+        asked.push(input);
+        return asked.length === 1 ? untilStopped() : done({ written: 59 });
+      },
+    },
+    async ({ result, reach, decide }) => {
+      await reach(() => asked.length === 1);
+      await decide('pause');
+      await reach(({ state }) => state === 'paused');
+      await decide('resume');
+      expect((await result()).state).toBe('completed');
+      expect(asked.map((input) => input.part.afterSeqNo)).toEqual([-1, 40]);
+    },
+  );
+});
+
+test('refused documents are differences, until they are driven again', async () => {
+  const cause = {
+    index: 'index-1',
+    type: 'mapper_parsing_exception',
+    reason: 'no date',
+    count: 2,
+    example: '7',
+    remedy: 'correct the mapping',
+  };
+  let isMended = false;
+  await started(
+    runbookByCopy({ gates: ['cutover'] }),
+    {
+      planParts: async () => ({ parts: [part(0)] }),
+      copyPart: async () => (isMended ? done() : done({ written: 98, refused: 2, causes: [cause] })),
+    },
+    async ({ result, reach, decide }) => {
+      const waiting = await reach(({ state }) => state === 'waiting');
+      expect(waiting.differences).toEqual([
+        {
+          where: 'index index-1',
+          what: '2 documents were, such as 7, refused by the target: mapper_parsing_exception: no date; correct the mapping',
+        },
+      ]);
+      isMended = true;
+      await decide('retryFailed');
+      await reach(({ differences }) => differences.length === 0);
+      await decide('approve', { gate: 'cutover' });
+      expect((await result()).state).toBe('completed');
+    },
+  );
+});
+
+test('a live source is followed until little is left, and drained at the cutover before anything is compared', async () => {
+  const lags = [5000, 40, 0, 0, 0];
+  let round = 0;
+  const totals = { superseded: 0, refused: 0, bytes: 0, replaced: 0, causes: [], differences: [], unread: [] };
+  const positions = [{ index: 'index-1', uuid: 'uuid-index-1', seqNos: [99] }];
+  await started(
+    runbookByCopy({
+      catchUp: { kind: 'sequence', interval: '1s', lagBelow: 100 },
+      freeze: 'atCutover',
+      gates: ['cutover'],
+    }),
+    {
+      planParts: async () => ({ parts: [part(0)] }),
+      copyPart: async () => done(),
+      beginCatchUp: async (input) => ({ changed: true, summary: '', changes: [], positions: input.positions }),
+      catchUpRound: async () => {
+        const lag = lags[Math.min(round, lags.length - 1)] ?? 0;
+        round += 1;
+        return { ...totals, positions, written: lag === 0 ? 0 : 10, deleted: 0, lag };
+      },
+    },
+    async ({ result, reach, decide, calls }) => {
+      const waiting = await reach(({ state }) => state === 'waiting');
+      expect(waiting.catchUp?.lag).toBeLessThanOrEqual(100);
+      await decide('approve', { gate: 'cutover' });
+      const status = await result();
+      expect(status.state).toBe('completed');
+      expect(status.catchUp).toMatchObject({ state: 'drained', lag: 0 });
+      const order = ['setWriteBlock', 'endCatchUp', 'verifyIndices', 'applyAliases'];
+      const places = order.map((name) => calls.findIndex((call) => call.startsWith(name)));
+      expect(places).toEqual([...places].sort((a, b) => a - b));
+      expect(places).not.toContain(-1);
+      const blocked = calls.findIndex((call) => call.startsWith('setWriteBlock'));
+      expect(calls.slice(blocked).filter((call) => call.startsWith('catchUpRound')).length).toBeGreaterThanOrEqual(2);
+    },
+  );
+});

@@ -1,0 +1,190 @@
+import {
+  CancellationScope,
+  condition,
+  continueAsNew,
+  getExternalWorkflowHandle,
+  isCancellation,
+  setHandler,
+  workflowInfo,
+} from '@temporalio/workflow';
+import type { CatchUpPositions, CatchUpRound, DeletesMode } from '../contracts/catch-up';
+import { parseBytes } from '../contracts/bytes';
+import { mergeCauses } from '../contracts/refusals';
+import type { CatchUpStatus, Difference } from '../contracts/status';
+import type { CatchUpInput } from '../contracts/workflow-inputs';
+import { now } from './clock';
+import { catchUpChangedSignal, catchUpQuery, decideSignal, drainSignal } from './messages';
+import { StepRunner } from './step-runner';
+
+/** Differences kept of all rounds: what is over is told once, and more of the same helps nobody. */
+const mostDifferences = 100;
+/** A drain ends when the source has nothing new so many times in a row: the second round compares counts once more. */
+const quietRounds = 2;
+
+/**
+ * Keeps the target in step with a live source, round after round, until it is told to drain; a child of the run that
+ * continues as new with its positions. Its answer is its last status: drained, with everything of the source on the
+ * target, provided that the source is written to no more.
+ */
+export async function catchUpWorkflow(input: CatchUpInput): Promise<CatchUpStatus> {
+  const catchUp = new CatchUp(input);
+  setHandler(catchUpQuery, () => catchUp.status);
+  setHandler(drainSignal, () => catchUp.drain());
+  setHandler(decideSignal, (message) => {
+    if (message.verb === 'tune') catchUp.tune(message.runbook);
+    else if (message.verb === 'pause' || message.verb === 'resume') catchUp.pause(message.verb === 'pause');
+    else if (!catchUp.runner.refusal(message.verb, message.step))
+      catchUp.runner.decide(message.verb, message.decision, message.step);
+  });
+  try {
+    return await catchUp.follow();
+  } catch (error) {
+    // an abort of the run: what was written stays where it is until the run deletes it
+    if (!isCancellation(error)) throw error;
+    return catchUp.status;
+  } finally {
+    await CancellationScope.nonCancellable(() => catchUp.told);
+  }
+}
+
+class CatchUp {
+  readonly runner: StepRunner;
+  readonly status: CatchUpStatus;
+  told: Promise<void> = Promise.resolve();
+  private positions: CatchUpPositions[];
+  private isDraining: boolean;
+  /** What the run was told last: rounds without news are not told. */
+  private shown = '';
+
+  constructor(private readonly input: CatchUpInput) {
+    this.runner = new StepRunner(() => this.tell());
+    this.runner.isPaused = input.isPaused;
+    this.positions = input.positions;
+    this.isDraining = input.isDraining;
+    this.status = input.carried ?? {
+      kind: input.catchUp.kind,
+      state: 'running',
+      rounds: 0,
+      lag: null,
+      written: 0,
+      deleted: 0,
+      refused: [],
+      differences: [],
+      steps: [],
+    };
+    this.status.steps = this.runner.steps;
+  }
+
+  drain(): void {
+    this.isDraining = true;
+    this.tell();
+  }
+
+  /** Counts from the next round on. */
+  tune(runbook: CatchUpInput['runbook'] | undefined): void {
+    if (runbook) this.input.runbook = runbook;
+  }
+
+  pause(isPaused: boolean): void {
+    this.runner.isPaused = isPaused;
+    this.tell();
+  }
+
+  async follow(): Promise<CatchUpStatus> {
+    let quiet = 0;
+    for (;;) {
+      const startedAt = now();
+      const wasDraining = this.isDraining;
+      const round = await this.round(wasDraining ? 'compare' : 'search');
+      this.take(round, startedAt);
+      const isQuiet = round.lag === 0 && round.written + round.deleted === 0 && round.unread.length === 0;
+      quiet = wasDraining && isQuiet ? quiet + 1 : 0;
+      if (quiet >= quietRounds) {
+        this.status.state = 'drained';
+        this.tell();
+        return this.status;
+      }
+      if (workflowInfo().continueAsNewSuggested) return this.carryOn();
+      if (!this.isDraining) await condition(() => this.isDraining, this.input.catchUp.interval);
+    }
+  }
+
+  private async round(deletes: DeletesMode): Promise<CatchUpRound> {
+    const { run, runbook, owner } = this.input;
+    const round = await this.runner.run(
+      { id: 'catch-up/round', phase: 'catch-up', title: 'catch up with the source', isSkippable: false },
+      async (step) => {
+        const done = await step.activities.catchUpRound({
+          run,
+          runbook,
+          owner,
+          step: step.id,
+          positions: this.positions,
+          limits: {
+            bulkBytes: parseBytes(runbook.copy?.limits.bulkBytes ?? '5mb'),
+            bulksInFlight: runbook.copy?.limits.bulksInFlight ?? 4,
+          },
+          deletes,
+        });
+        return { ...done, changed: done.written + done.deleted > 0, summary: summaryOf(done) };
+      },
+    );
+    if (!round) throw new Error('a round cannot be skipped');
+    return round;
+  }
+
+  private take(round: CatchUpRound, startedAt: string): void {
+    const { status } = this;
+    this.positions = round.positions;
+    status.rounds += 1;
+    status.lag = round.lag;
+    status.written += round.written;
+    status.deleted += round.deleted;
+    // Everything that was acknowledged before the round began is on the target now.
+    if (round.unread.length === 0) status.inStepAt = startedAt;
+    const seconds = (Date.parse(now()) - Date.parse(startedAt)) / 1000;
+    const rate = seconds > 0 ? (round.written + round.deleted) / seconds : 0;
+    if (rate > 0) status.rate = rate;
+    status.refused = mergeCauses([...status.refused, ...round.causes]);
+    status.differences = joined(status.differences, round.differences);
+    status.unread = round.unread;
+    this.tell();
+  }
+
+  private carryOn(): Promise<never> {
+    return continueAsNew<(input: CatchUpInput) => Promise<CatchUpStatus>>({
+      ...this.input,
+      positions: this.positions,
+      isPaused: this.runner.isPaused,
+      isDraining: this.isDraining,
+      carried: { ...this.status, steps: [] },
+    });
+  }
+
+  /** The run hears what changes its state; who looks closer asks this workflow itself. */
+  private tell(): void {
+    const { status, runner } = this;
+    if (status.state !== 'drained') {
+      if (runner.stuck.length > 0) status.state = 'stuck';
+      else if (runner.isPaused) status.state = 'paused';
+      else status.state = this.isDraining ? 'draining' : 'running';
+    }
+    const isSmall = status.lag !== null && status.lag <= this.input.catchUp.lagBelow;
+    const shown = JSON.stringify([status.state, isSmall, status.differences.length, status.refused.length]);
+    const { parent } = workflowInfo();
+    if (shown === this.shown || !parent) return;
+    this.shown = shown;
+    const copy = JSON.parse(JSON.stringify(status)) as CatchUpStatus;
+    const send = () => getExternalWorkflowHandle(parent.workflowId).signal(catchUpChangedSignal, copy);
+    this.told = this.told.then(() => CancellationScope.nonCancellable(send)).catch(() => undefined);
+  }
+}
+
+function summaryOf({ written, deleted, lag }: CatchUpRound): string {
+  return `${written} written, ${deleted} deleted, ${lag} left`;
+}
+
+function joined(known: Difference[], found: Difference[]): Difference[] {
+  const fresh = found.filter((each) => !known.some(({ where, what }) => where === each.where && what === each.what));
+  return [...known, ...fresh].slice(0, mostDifferences);
+}

@@ -1,0 +1,154 @@
+import { CancellationScope, CancelledFailure, condition, isCancellation } from '@temporalio/workflow';
+import type { CopyTotals, ShardPositions } from '../contracts/document-activities';
+import { mergeCauses } from '../contracts/refusals';
+import type { RefusalCause } from '../contracts/status';
+import type { MoveBatch, MoveMethod } from './move-batch';
+import type { StepContext } from './step-runner';
+
+/** The run hears of progress so many times in a batch: each time is a signal in its history. */
+const timesTold = 20;
+
+export interface PartPlan<Part> {
+  parts: Part[];
+  /** Where catch-up takes over. */
+  positions: ShardPositions[];
+}
+
+export interface PartResult extends Omit<CopyTotals, 'bytes'> {
+  isDone: boolean;
+  causes: RefusalCause[];
+}
+
+/** A part and how far it has come, over any number of attempts, pauses and retries. */
+interface PartWork<Part> {
+  part: Part;
+  isDone: boolean;
+}
+
+/** A batch document by document: empty indices, then their documents in parts, each part an activity. */
+export abstract class MoveByDocuments<
+  Part extends { documents: number },
+  Result extends PartResult,
+> implements MoveMethod {
+  /** Parts under way, so that a pause or new limits reach them: each ends where it can go on, and is begun again. */
+  private readonly underWay = new Set<CancellationScope>();
+  private works?: PartWork<Part>[];
+
+  constructor(protected readonly batch: MoveBatch) {}
+
+  /** Most parts under way at once. */
+  protected abstract get inFlight(): number;
+  protected abstract planParts(step: StepContext): Promise<PartPlan<Part>>;
+  protected abstract move(step: StepContext, part: Part): Promise<Result>;
+  /** What is left of a part that was told to stop. */
+  protected abstract rest(part: Part, result: Result): Part;
+
+  async bring(): Promise<boolean> {
+    const { batch } = this;
+    const created = await batch.step('create', 'settings and mappings', (step) =>
+      step.activities.createIndices(this.input(step)),
+    );
+    if (!created) return false;
+    await batch.step('documents', 'documents', (step) => this.moveAll(step));
+    return true;
+  }
+
+  /** Documents that are there already are found by their versions, so this only adds what is missing. */
+  async bringAgain(step: StepContext): Promise<void> {
+    delete this.works;
+    await this.moveAll(step);
+  }
+
+  async cleanUp(): Promise<void> {
+    // it leaves nothing but the indices
+  }
+
+  steered(): void {
+    for (const scope of this.underWay) scope.cancel();
+  }
+
+  protected input(step: StepContext) {
+    return { ...this.batch.base(step), indices: this.batch.input.batch.indices };
+  }
+
+  private async moveAll(step: StepContext) {
+    const { status, input } = this.batch;
+    if (!this.works) {
+      const { parts, positions } = await this.planParts(step);
+      this.works = parts.map((part) => ({ part, isDone: false }));
+      status.refused = [];
+      if (input.runbook.catchUp) status.positions = positions;
+    }
+    const total = { written: 0, superseded: 0, refused: 0 };
+    await this.moveParts(step, this.works, total);
+    // Before the parts count as done: with an async translog only this puts them on disk.
+    await step.activities.endLoad(this.input(step));
+    const also = [
+      total.superseded > 0 ? `, ${total.superseded} were there already` : '',
+      total.refused > 0 ? `, ${total.refused} refused by the target` : '',
+    ].join('');
+    const parts = this.works.length === 1 ? '1 part' : `${this.works.length} parts`;
+    return { changed: true, summary: `${total.written} documents written in ${parts}${also}` };
+  }
+
+  /** A part that fails lets those under way come to their end first: nothing that they have done is lost. */
+  private async moveParts(
+    step: StepContext,
+    works: PartWork<Part>[],
+    total: { written: number; superseded: number; refused: number },
+  ): Promise<void> {
+    const left = works.filter((work) => !work.isDone);
+    const failures: unknown[] = [];
+    const documents = works.reduce((sum, { part }) => sum + part.documents, 0);
+    let told = -1;
+    const report = () => {
+      const done = works.reduce((sum, { part, isDone }) => sum + (isDone ? part.documents : 0), 0);
+      step.show({ done, total: documents, unit: 'documents' });
+      const share = Math.floor((done / Math.max(1, documents)) * timesTold);
+      if (share === told) return;
+      told = share;
+      this.batch.tell();
+    };
+    const work = async () => {
+      for (let next = left.shift(); next && failures.length === 0; next = left.shift()) {
+        await this.movePart(step, next, total).catch((error: unknown) => failures.push(error));
+        report();
+      }
+    };
+    report();
+    await Promise.all(Array.from({ length: Math.min(this.inFlight, left.length) }, work));
+    if (failures.length > 0) throw failures.find(isCancellation) ?? failures[0];
+  }
+
+  private async movePart(
+    step: StepContext,
+    work: PartWork<Part>,
+    total: { written: number; superseded: number; refused: number },
+  ): Promise<void> {
+    while (!work.isDone) {
+      await condition(() => !this.batch.runner.isPaused);
+      const result = await this.interruptible(() => this.move(step, work.part));
+      if (!result) continue;
+      for (const key of ['written', 'superseded', 'refused'] as const) total[key] += result[key];
+      this.batch.status.refused = mergeCauses([...this.batch.status.refused, ...result.causes]);
+      if (!result.isDone) work.part = this.rest(work.part, result);
+      work.isDone = result.isDone;
+      // told to stop, it answers with how far it came: an abort ends here
+      if (CancellationScope.current().consideredCancelled) throw new CancelledFailure('aborted');
+    }
+  }
+
+  /** Nothing when it was stopped before it had begun. @throws the cancellation of an abort. */
+  private async interruptible(act: () => Promise<Result>): Promise<Result | undefined> {
+    const scope = new CancellationScope();
+    this.underWay.add(scope);
+    try {
+      return await scope.run(act);
+    } catch (error) {
+      if (!isCancellation(error) || CancellationScope.current().consideredCancelled) throw error;
+      return undefined;
+    } finally {
+      this.underWay.delete(scope);
+    }
+  }
+}
