@@ -10,9 +10,37 @@ function current(): Context | undefined {
   }
 }
 
+/** Of each activity, what it reported last: said again by `attended`. */
+const reported = new WeakMap<Context, unknown>();
+
 /** Reports progress. Called when work has moved, never from a timer: a heartbeat must mean more than "alive". */
 export function heartbeat(details: unknown): void {
-  current()?.heartbeat(details);
+  const context = current();
+  if (!context) return;
+  reported.set(context, details);
+  context.heartbeat(details);
+}
+
+/** Well below the heartbeat timeout of the activities that move documents. */
+const attendEveryMs = 4_000;
+
+/**
+ * For work that is many requests, each with a time limit of its own: says again what was reported last while it waits for
+ * answers, so that a lost worker is noticed within seconds though a single answer may take minutes. What hangs for good is
+ * ended by those limits.
+ */
+export async function attended<T>(work: () => Promise<T>): Promise<T> {
+  const context = current();
+  if (!context) return work();
+  const timer = setInterval(
+    () => context.heartbeat(reported.get(context) ?? context.info.heartbeatDetails),
+    attendEveryMs,
+  );
+  try {
+    return await work();
+  } finally {
+    clearInterval(timer);
+  }
 }
 
 /** What the attempt before this one reported last; nothing in the first. */

@@ -5,8 +5,10 @@ import { addAbortVerb } from './commands/abort';
 import { addApproveVerb } from './commands/approve';
 import { addCompletionVerb } from './commands/completion';
 import { addDoctorVerb } from './commands/doctor';
+import { addDumpVerb } from './commands/dump';
 import { addInitVerb } from './commands/init';
 import { addListVerb } from './commands/list';
+import { addLoadVerb } from './commands/load';
 import { addPauseVerb } from './commands/pause';
 import { addPlanVerb } from './commands/plan';
 import { addRejectVerb } from './commands/reject';
@@ -49,6 +51,8 @@ const verbs: readonly AddVerb[] = [
   addTuneVerb,
   addAbortVerb,
   addReportVerb,
+  addDumpVerb,
+  addLoadVerb,
   addUpVerb,
   addWorkerVerb,
   addCompletionVerb,

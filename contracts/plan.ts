@@ -1,3 +1,4 @@
+import type { MetadataEvaluation } from './metadata';
 import type { AliasAction, Check } from './status';
 import type { Side } from './runbook';
 import type { Method } from './runbook-documents';
@@ -106,6 +107,8 @@ export interface MigrationPlan {
   aliases: AliasAction[];
   /** Whether the source takes several snapshots at once (7.9 and later). */
   concurrentSnapshots: boolean;
+  /** What becomes of settings, mappings, templates and the like; left out where none of them is the run's work. */
+  metadata?: MetadataEvaluation;
   predicted: { seconds: number; sourceShareBytes: number; targetDiskBytes: number; from: string };
 }
 

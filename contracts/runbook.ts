@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { byteSizePattern } from './bytes';
+import { metadataSettings } from './metadata';
 import { catchUpSettings, copySettings, methods, reindexSettings } from './runbook-documents';
 
 /**
@@ -239,6 +240,7 @@ const migrationFields = z.strictObject({
   copy: copySettings.optional(),
   reindex: reindexSettings.optional(),
   catchUp: catchUpSettings.optional(),
+  metadata: metadataSettings.optional(),
   batches: z
     .strictObject({
       maxSize: byteSize.default('50gb').describe('Most bytes of primary shards in a batch; a larger index goes alone.'),

@@ -1,6 +1,7 @@
 import type { RecordedDecision } from './decisions';
 import type { ShardPositions } from './document-activities';
 import type { FailureInfo } from './failures';
+import type { MetadataUndo } from './metadata';
 import type { CatchUpKind } from './runbook-documents';
 
 /**
@@ -214,7 +215,8 @@ export type Undo =
       summary: string;
     }
   | { kind: 'settings'; side: 'source' | 'target'; before: Record<string, string | null>; summary: string }
-  | { kind: 'aliases'; actions: AliasAction[]; summary: string };
+  | { kind: 'aliases'; actions: AliasAction[]; summary: string }
+  | MetadataUndo;
 
 /** Changes on hosts that the host's own record can take back. */
 export type HostRecordKind = 'directory' | 'export' | 'service' | 'fstab' | 'mount' | 'firewall';

@@ -3,11 +3,12 @@ import type { CatchUpActivities } from '../contracts/catch-up';
 import type { ClusterActivities } from '../contracts/cluster-activities';
 import type { DocumentActivities } from '../contracts/document-activities';
 import type { HostActivities } from '../contracts/host-activities';
+import type { MetadataActivities } from '../contracts/metadata';
 import type { ReindexActivities } from '../contracts/reindex';
 import { documents, follow, install, short, survey } from './activity-options';
 
 type All = ActivityInterfaceFor<
-  CatchUpActivities & ClusterActivities & DocumentActivities & HostActivities & ReindexActivities
+  CatchUpActivities & ClusterActivities & DocumentActivities & HostActivities & MetadataActivities & ReindexActivities
 >;
 
 /** Which activity has which time class; what is not named here is short. */
@@ -24,6 +25,9 @@ const presets: Partial<Record<keyof All, ActivityOptions>> = {
   takeSnapshot: follow,
   copySnapshotFiles: follow,
   restoreIndices: follow,
+  evaluateMetadata: survey,
+  applyMetadata: survey,
+  readDrift: survey,
   createIndices: survey,
   endLoad: survey,
   planParts: survey,

@@ -60,13 +60,12 @@ export const follow: ActivityOptions = {
 };
 
 /**
- * Copying a part: each acknowledged bulk is a heartbeat. A single bulk or search takes up to its own 2 min, and longer
- * when the target says that it has too much, which heartbeats too. Many attempts, as for `follow`: each goes on from the
- * last checkpoint.
+ * Moving documents: activities that wait for many answers say so every 4 s (`attended`), so a lost worker is noticed after
+ * the heartbeat timeout and another one goes on from the last checkpoint. Many attempts, as for `follow`.
  */
 export const documents: ActivityOptions = {
   ...common,
   startToCloseTimeout: '30d',
-  heartbeatTimeout: '3m',
+  heartbeatTimeout: '15s',
   retry: { ...patient, maximumAttempts: 60 },
 };

@@ -10,13 +10,13 @@ import {
 import type { CatchUpPositions, CatchUpRound, DeletesMode } from '../contracts/catch-up';
 import { parseBytes } from '../contracts/bytes';
 import { mergeCauses } from '../contracts/refusals';
-import type { CatchUpStatus, Difference } from '../contracts/status';
+import type { CatchUpStatus } from '../contracts/status';
 import type { CatchUpInput } from '../contracts/workflow-inputs';
 import { now } from './clock';
 import { catchUpChangedSignal, catchUpQuery, decideSignal, drainSignal } from './messages';
 import { StepRunner } from './step-runner';
 
-/** Differences kept of all rounds: what is over is told once, and more of the same helps nobody. */
+/** More of the same helps nobody. */
 const mostDifferences = 100;
 /** A drain ends when the source has nothing new so many times in a row: the second round compares counts once more. */
 const quietRounds = 2;
@@ -146,7 +146,8 @@ class CatchUp {
     const rate = seconds > 0 ? (round.written + round.deleted) / seconds : 0;
     if (rate > 0) status.rate = rate;
     status.refused = mergeCauses([...status.refused, ...round.causes]);
-    status.differences = joined(status.differences, round.differences);
+    // of this round: what is over does not come again
+    status.differences = round.differences.slice(0, mostDifferences);
     status.unread = round.unread;
     this.tell();
   }
@@ -182,9 +183,4 @@ class CatchUp {
 
 function summaryOf({ written, deleted, lag }: CatchUpRound): string {
   return `${written} written, ${deleted} deleted, ${lag} left`;
-}
-
-function joined(known: Difference[], found: Difference[]): Difference[] {
-  const fresh = found.filter((each) => !known.some(({ where, what }) => where === each.where && what === each.what));
-  return [...known, ...fresh].slice(0, mostDifferences);
 }

@@ -1,5 +1,5 @@
 import { CancellationScope, condition, isCancellation, startChild } from '@temporalio/workflow';
-import { catchUpWorkflowId } from '../contracts/ids';
+import { catchUpWorkflowId, targetName } from '../contracts/ids';
 import { workflowTypes } from '../contracts/messages';
 import type { BatchPlan, MigrationPlan } from '../contracts/plan';
 import type { CatchUpStatus } from '../contracts/status';
@@ -66,7 +66,7 @@ export class SourceFollower {
         await this.tellToDrain();
         const last = await this.drained;
         if (last?.state !== 'drained') throw this.hasFailed ?? new Error('catch-up ended before it was drained');
-        for (const { indices } of plan.batches) await step.activities.endCatchUp({ ...this.input(step), indices });
+        await this.settle(step);
         return {
           changed: true,
           summary: `drained: ${last.written} written and ${last.deleted} deleted in all`,
@@ -74,6 +74,16 @@ export class SourceFollower {
         };
       },
     );
+  }
+
+  /** What the indices were kept from while something was still being written to them. */
+  private async settle(step: StepContext): Promise<void> {
+    const { catchUp: _over, ...runbook } = this.board.runbook;
+    for (const { indices } of this.plan.batches) {
+      const input = { ...this.input(step), indices };
+      await step.activities.endCatchUp(input);
+      if (runbook.method !== 'snapshot') await step.activities.endLoad({ ...input, runbook });
+    }
   }
 
   private hasFailed: Error | undefined;
@@ -90,10 +100,13 @@ export class SourceFollower {
 
   private async positions(step: StepContext) {
     const begun = this.plan.batches.map(async (batch: BatchPlan) => {
-      const positions = this.board.batches[batch.number - 1]?.positions ?? [];
+      const { positions = [], refused = [] } = this.board.batches[batch.number - 1] ?? {};
       const indices = batch.indices.filter(({ name }) => positions.some(({ index }) => index === name));
       if (indices.length === 0) return [];
-      return (await step.activities.beginCatchUp({ ...this.input(step), indices, positions })).positions;
+      const begun = await step.activities.beginCatchUp({ ...this.input(step), indices, positions });
+      // of an index that lacks documents counts say nothing of deletes
+      const isPartial = (name: string) => refused.some(({ index }) => index === targetName(this.board.runbook, name));
+      return begun.positions.map((each) => (isPartial(each.index) ? { ...each, isPartial: true } : each));
     });
     return (await Promise.all(begun)).flat();
   }

@@ -13,7 +13,9 @@ import type { MigrationPlan } from '../contracts/plan';
 import type { RunStatus } from '../contracts/status';
 import type { MigrationInput } from '../contracts/workflow-inputs';
 import { cutOver, finish, verifyAll } from './finish';
+import { applyMetadata, tellDrift } from './metadata';
 import { moveBatches, moveRefused } from './move';
+import { lookAtAll } from './preflight';
 import { noPlan, prepare, putLimitsBack } from './prepare';
 import { SourceFollower } from './follow-source';
 import { RunBoard } from './run-board';
@@ -55,6 +57,7 @@ async function carryOut(board: RunBoard): Promise<boolean> {
     await board.gate('move', `moving ${plan.batches.length} batches from ${plan.source.name} to ${plan.target.name}`);
     board.enter('prepare');
     await prepare(board, plan, facts);
+    await applyMetadata(board, plan);
   }
   const { plan } = board;
   const follower = new SourceFollower(board, plan);
@@ -72,12 +75,14 @@ async function carryOut(board: RunBoard): Promise<boolean> {
     board.enter('verify');
     await verifyAll(board, plan, 'verify/all', 'verify');
   }
+  await tellDrift(board, plan, 'verify');
   await board.gate('cutover', cutoverAsks(board, plan), retryRefused);
   board.enter('cutover');
   if (isFollowed) await follower.drain();
   // The source may have been written to while the gate was closed; and one that is followed was never compared.
   if (isFollowed || board.gates.some((gate) => gate.gate === 'cutover'))
     await verifyAll(board, plan, 'cutover/verify', 'cutover');
+  await tellDrift(board, plan, 'cutover');
   await cutOver(board, plan);
   await board.gate('finish', finishAsks(board));
   board.enter('finish');
@@ -86,19 +91,14 @@ async function carryOut(board: RunBoard): Promise<boolean> {
 }
 
 async function preflight(board: RunBoard): Promise<{ plan: MigrationPlan; facts: HostFacts[] }> {
-  const { run, runbook } = board;
+  const { runbook } = board;
   const result = await board.runner.run(
     { id: 'preflight/checks', phase: 'preflight', title: 'checks and plan', isSkippable: false },
     async ({ activities }) => {
-      const [clusters, hosts] = await Promise.all([
-        activities.inspectClusters({ run, runbook, owner: board.owner }),
-        activities.inspectHosts({ run, runbook }),
-      ]);
-      const planned = await activities.planMigration({ run, runbook, clusters, hosts: hosts.facts });
-      const remote = runbook.method === 'remote-reindex' ? await activities.checkRemoteAllowed({ run, runbook }) : [];
-      board.checks = [...clusters.checks, ...hosts.checks, ...planned.checks, ...remote];
+      const { checks, plan, facts } = await lookAtAll(activities, runbook, board.owner);
+      board.checks = checks;
       const failed = board.checks.filter((check) => check.level === 'mandatory' && check.state === 'failed');
-      if (failed.length > 0 || !planned.plan) {
+      if (failed.length > 0 || !plan) {
         throw noPlan(
           failed
             .map(
@@ -110,10 +110,10 @@ async function preflight(board: RunBoard): Promise<{ plan: MigrationPlan; facts:
       }
       const warnings = board.checks.filter((check) => check.level === 'warning' && check.state === 'failed').length;
       return {
-        plan: planned.plan,
-        facts: hosts.facts,
+        plan,
+        facts,
         changed: false,
-        summary: `${board.checks.length} checks, ${warnings} warnings; ${planned.plan.batches.length} batches`,
+        summary: `${board.checks.length} checks, ${warnings} warnings; ${plan.batches.length} batches`,
       };
     },
   );

@@ -63,6 +63,7 @@ export abstract class MoveByDocuments<
     // it leaves nothing but the indices
   }
 
+  /** Parts that can be taken up where they are end, and are begun again under what counts now. */
   steered(): void {
     for (const scope of this.underWay) scope.cancel();
   }

@@ -4,6 +4,9 @@ import type { StepContext } from './step-runner';
 
 /** The target fetches the documents by its own `_reindex`, a task for each part. */
 export class MoveByReindex extends MoveByDocuments<ReindexPart, ReindexPartResult> {
+  /** Of the parts under way. */
+  private step?: StepContext;
+
   protected get inFlight(): number {
     return this.batch.input.runbook.reindex?.parts.inFlight ?? 1;
   }
@@ -13,12 +16,29 @@ export class MoveByReindex extends MoveByDocuments<ReindexPart, ReindexPartResul
   }
 
   protected move(step: StepContext, part: ReindexPart): Promise<ReindexPartResult> {
-    const requestsPerSecond = this.batch.input.runbook.reindex?.requestsPerSecond;
+    const { requestsPerSecond } = this;
+    this.step = step;
     return step.activities.reindexPart({
       ...this.batch.base(step),
       part,
       ...(requestsPerSecond === undefined ? {} : { requestsPerSecond }),
     });
+  }
+
+  /**
+   * A task that is cancelled has to begin from its beginning, so none is: its rate is changed while it runs. A pause lets
+   * tasks under way come to their end.
+   */
+  override steered(): void {
+    const { step } = this;
+    if (!step || this.batch.runner.isPaused) return;
+    const input = { ...this.batch.base(step), requestsPerSecond: this.requestsPerSecond ?? null };
+    // one that cannot be told keeps its rate; the next part has the new one
+    void step.activities.throttleReindex(input).catch(() => undefined);
+  }
+
+  private get requestsPerSecond(): number | undefined {
+    return this.batch.input.runbook.reindex?.requestsPerSecond;
   }
 
   /** A task that was cancelled cannot be taken up: what it wrote is found by its versions. */

@@ -142,6 +142,8 @@ async function apply(board: RunBoard, step: StepContext, undo: Undo, memory: Res
       return activities.putClusterSettings({ ...input, side: undo.side, before: {}, values: undo.before });
     case 'aliases':
       return activities.removeAliases({ ...input, actions: undo.actions });
+    default:
+      return activities.undoMetadata({ ...input, undo });
   }
 }
 

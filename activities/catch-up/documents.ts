@@ -34,8 +34,9 @@ export async function getDocuments(place: Place, keys: readonly DocumentKey[]): 
       _id: id,
       ...(routing === undefined ? {} : { routing }),
     }));
+    // without the stored field named, an answer without _source comes without _routing, too
     const request = {
-      path: pathOf(place, '_mget?_source=false&realtime=true'),
+      path: pathOf(place, '_mget?_source=false&stored_fields=_routing&realtime=true'),
       body: [Buffer.from(JSON.stringify({ docs }))],
     };
     found.push(...(await ask(place, request, (body) => readGets(place, body, docs.length))));

@@ -61,7 +61,9 @@ export async function searchDeletes(
     if (deleted < surplus) {
       searched.surplus += surplus - deleted;
       owe();
-    } else if (position.isPartial !== true) searched.missing += deleted - surplus;
+    }
+    // only at rest: while documents come and go a count taken in between would cry wolf
+    if (mode === 'compare' && position.isPartial !== true) searched.missing += Math.max(0, -surplus);
   }
   return searched;
 }

@@ -77,7 +77,7 @@ export async function copyPart(
     });
   }
 
-  let reportFailure: unknown;
+  let reportFailure: Error | undefined;
   try {
     const progress = await pump({
       part: { ...part, afterSeqNo: before.throughSeqNo },
@@ -98,7 +98,7 @@ export async function copyPart(
       ...(limits.docsPerSec === undefined ? {} : { docsPerSec: limits.docsPerSec }),
       ...(limits.bytesPerSec === undefined ? {} : { bytesPerSec: limits.bytesPerSec }),
       ...(signal ? { signal } : {}),
-      onProgress: (made) => void report(made).catch((error: unknown) => (reportFailure ??= error)),
+      onProgress: (made) => void report(made).catch((error: unknown) => (reportFailure ??= error as Error)),
       onRefused: (document) => failed.add(document),
     });
     isOver = true;

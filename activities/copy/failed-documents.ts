@@ -26,7 +26,7 @@ export function failedDocuments(directory: string, part: string, index: string):
   const file = path.join(directory, `${part}.ndjson`);
   let causes: RefusalCause[] = [];
   let pending: Promise<void> = Promise.resolve();
-  let failure: unknown;
+  let failure: Error | undefined;
 
   async function append(line: Buffer): Promise<void> {
     await mkdir(directory, { recursive: true, mode: 0o700 });
@@ -54,7 +54,7 @@ export function failedDocuments(directory: string, part: string, index: string):
         ...(isShown ? [source] : []),
         Buffer.from('}\n'),
       ]);
-      pending = pending.then(() => append(line)).catch((error: unknown) => void (failure ??= error));
+      pending = pending.then(() => append(line)).catch((error: unknown) => void (failure ??= error as Error));
     },
     async written() {
       await pending;

@@ -36,12 +36,17 @@ export async function openDataFile(file: string, bytes: number, compression: Com
     held = [];
     heldBytes = 0;
     try {
-      for (let sent = 0; sent < member.length; ) {
+      for (let sent = 0; sent < member.length;) {
         const { bytesWritten } = await handle.write(member, sent, member.length - sent, at + sent);
         sent += bytesWritten;
       }
     } catch (error) {
-      throw fileFailure(error, file, 'the file cannot be written', 'make room on the disk, then retry: it goes on from its last checkpoint');
+      throw fileFailure(
+        error,
+        file,
+        'the file cannot be written',
+        'make room on the disk, then retry: it goes on from its last checkpoint',
+      );
     }
     at += member.length;
   }

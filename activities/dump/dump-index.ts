@@ -80,7 +80,11 @@ export async function dumpIndex(
   return { file, isDone: true, ...told() };
 }
 
-async function begin({ index, directory, compression }: DumpIndexOptions, cluster: Cluster, file: string): Promise<DumpState> {
+async function begin(
+  { index, directory, compression }: DumpIndexOptions,
+  cluster: Cluster,
+  file: string,
+): Promise<DumpState> {
   if (await exists(file)) {
     throw permanent({
       type: 'PathOccupied',
@@ -101,7 +105,17 @@ async function begin({ index, directory, compression }: DumpIndexOptions, cluste
   await dumpMetadata(cluster, index.name, directory, compression);
   const parts = await planParts(cluster, [index] as IndexFacts[], Infinity);
   const uuid = parts[0]?.uuid ?? index.uuid;
-  return { index: index.name, uuid, compression, parts, part: 0, afterSeqNo: -1, documents: 0, bytes: 0, isWhole: false };
+  return {
+    index: index.name,
+    uuid,
+    compression,
+    parts,
+    part: 0,
+    afterSeqNo: -1,
+    documents: 0,
+    bytes: 0,
+    isWhole: false,
+  };
 }
 
 function refuseOther(state: DumpState, { index, compression }: DumpIndexOptions, file: string): void {
@@ -147,7 +161,12 @@ async function write(
 
   for (let at = state.part; at < state.parts.length; at++) {
     const part = state.parts[at] as CopyPart;
-    const reader = readerOf(client, { ...part, afterSeqNo: Math.max(part.afterSeqNo, state.afterSeqNo) }, reading, limits);
+    const reader = readerOf(
+      client,
+      { ...part, afterSeqNo: Math.max(part.afterSeqNo, state.afterSeqNo) },
+      reading,
+      limits,
+    );
     try {
       for (let read = await reader.next(); read !== undefined; read = await reader.next()) {
         await data.append(dumped(read.page, line));

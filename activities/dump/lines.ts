@@ -84,7 +84,7 @@ function asAnswer(text: Buffer, lines: readonly Line[], lacks: (hit: number) => 
 
 function* eachLine(text: Buffer, index: string | undefined): Generator<Line> {
   let number = 0;
-  for (let start = 0; start < text.length; ) {
+  for (let start = 0; start < text.length;) {
     const feed = text.indexOf(0x0a, start);
     const next = feed < 0 ? text.length : feed + 1;
     let [from, to] = [start, feed < 0 ? text.length : feed];

@@ -136,7 +136,12 @@ async function* guarded(blocks: AsyncGenerator<Block>, file: string): AsyncGener
   try {
     yield* blocks;
   } catch (error) {
-    throw fileFailure(error, file, 'the file cannot be read', 'it is damaged or cut short: bring a whole one, then retry');
+    throw fileFailure(
+      error,
+      file,
+      'the file cannot be read',
+      'it is damaged or cut short: bring a whole one, then retry',
+    );
   }
 }
 
@@ -177,7 +182,15 @@ function pool(
   function writerOf(index: string) {
     const known = writers.get(index);
     if (known) return known;
-    const made = bulkWriter({ client: writer, index, concurrency, patienceMs, timeoutMs: requestTimeoutMs, signal: stopSignal, onRefused });
+    const made = bulkWriter({
+      client: writer,
+      index,
+      concurrency,
+      patienceMs,
+      timeoutMs: requestTimeoutMs,
+      signal: stopSignal,
+      onRefused,
+    });
     writers.set(index, made);
     return made;
   }

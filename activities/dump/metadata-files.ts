@@ -33,7 +33,10 @@ export async function dumpMetadata(
   compression: Compression,
 ): Promise<void> {
   for (const kind of kinds) {
-    const answer = await cluster.request<object>({ method: 'GET', path: `/${encodeURIComponent(index)}/${pathOf[kind]}` });
+    const answer = await cluster.request<object>({
+      method: 'GET',
+      path: `/${encodeURIComponent(index)}/${pathOf[kind]}`,
+    });
     const json = JSON.stringify(answer.body);
     const file = fileOf(directory, index, kind, compression);
     const text = Buffer.from(`${kind === 'mapping' ? json : JSON.stringify(json)}\n`);
@@ -58,7 +61,12 @@ async function read<Content>(directory: string, index: string, as: string, kind:
       return byIndex[as] ?? (names.length === 1 ? byIndex[names[0] ?? ''] : undefined);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') continue;
-      throw fileFailure(error, file, 'the file cannot be read', 'mend it, or take it away to load without it, then retry');
+      throw fileFailure(
+        error,
+        file,
+        'the file cannot be read',
+        'mend it, or take it away to load without it, then retry',
+      );
     }
   }
   return undefined;
@@ -71,13 +79,19 @@ async function textOf(bytes: Buffer): Promise<string> {
 }
 
 /** Given by the cluster that made the index, and refused by another. */
-const ownSettings = /^(uuid|creation_date(_string)?|provided_name|version|resize|history|frozen|verified_before_close)$/;
+const ownSettings =
+  /^(uuid|creation_date(_string)?|provided_name|version|resize|history|frozen|verified_before_close)$/;
 
 /**
  * Makes the index as the files beside the data say; answers false where it is there already, which is left as it is. Twice:
  * it is there. What a newer version refuses in settings and mappings is told in its own words.
  */
-export async function createFromFiles(cluster: Cluster, directory: string, from: string, index: string): Promise<boolean> {
+export async function createFromFiles(
+  cluster: Cluster,
+  directory: string,
+  from: string,
+  index: string,
+): Promise<boolean> {
   const where = `/${encodeURIComponent(index)}`;
   const { status } = await cluster.request({ method: 'GET', path: `${where}/_settings/index.uuid`, allow: [404] });
   if (status < 300) return false;
@@ -99,7 +113,8 @@ export async function createFromFiles(cluster: Cluster, directory: string, from:
 }
 
 /** What stands at the top of a mapping itself; any other name there is that of a type. */
-const ofMapping = /^(properties|dynamic|dynamic_templates|date_detection|numeric_detection|dynamic_date_formats|runtime|_.*)$/;
+const ofMapping =
+  /^(properties|dynamic|dynamic_templates|date_detection|numeric_detection|dynamic_date_formats|runtime|_.*)$/;
 
 function typeless(cluster: Cluster, mappings: Record<string, unknown>, index: string): unknown {
   const names = Object.keys(mappings);

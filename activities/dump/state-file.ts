@@ -34,7 +34,12 @@ export async function writeState(file: string, state: object): Promise<void> {
     await rename(`${file}.new`, file);
     await syncDirectory(path.dirname(file));
   } catch (error) {
-    throw fileFailure(error, file, 'the state file cannot be written', 'make room or give the right to write, then retry');
+    throw fileFailure(
+      error,
+      file,
+      'the state file cannot be written',
+      'make room or give the right to write, then retry',
+    );
   }
 }
 

@@ -53,18 +53,18 @@ export function createClusters(): Clusters & ByteClients {
 
   async function connect(side: Side, connection: ClusterConnection): Promise<Cluster> {
     const credentials = await readCredentials(connection);
-    const probe = openClient(7, connection, credentials);
+    const probe = openClient('any', connection, credentials);
     let client = probe;
     try {
       const root = await request<RootAnswer>(probe, side, { method: 'GET', path: '/' });
       const version = readVersion(root.body);
-      // The 7.17 client speaks to 6.8 and 7.x; newer servers want the media types of their own major.
-      if (version.major >= 8 && version.distribution === 'elasticsearch') {
-        client = openClient(version.major >= 9 ? 9 : 8, connection, credentials);
+      // The 7.17 client speaks to 6.x and 7.x; newer servers want the media types of their own major.
+      if (version.distribution === 'elasticsearch' && version.major >= 6) {
+        client = openClient(version.major >= 9 ? 9 : version.major === 8 ? 8 : 7, connection, credentials);
         await probe.close();
-      } else {
         // The 7.17 client checks the product by its first request besides GET /, and warns when eleven come at once.
-        await request(client, side, { method: 'GET', path: '/_nodes/_local', query: { filter_path: '_nodes' } });
+        if (version.major < 8)
+          await request(client, side, { method: 'GET', path: '/_nodes/_local', query: { filter_path: '_nodes' } });
       }
       clients.push(client);
       const opened = client;

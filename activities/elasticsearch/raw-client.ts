@@ -1,4 +1,10 @@
-import { Client as Client9, ClusterConnectionPool as Pool9 } from '@elastic/elasticsearch';
+import {
+  Client as Client9,
+  ClusterConnectionPool as Pool9,
+  Serializer,
+  Transport,
+  UndiciConnection,
+} from '@elastic/elasticsearch';
 import { Client as Client7 } from 'elasticsearch-7';
 import { Client as Client8, ClusterConnectionPool as Pool8 } from 'elasticsearch-8';
 import type { ClusterConnection } from '../../contracts/runbook';
@@ -33,7 +39,11 @@ const anyStatus = Array.from({ length: 200 }, (_, index) => 400 + index);
 /** Another node is tried after a lost connection: a read may be repeated; a write is looked into by its activity first. */
 const readRetries = 2;
 
-export function openClient(major: 7 | 8 | 9, connection: ClusterConnection, credentials: Credentials): RawClient {
+export function openClient(
+  major: 'any' | 7 | 8 | 9,
+  connection: ClusterConnection,
+  credentials: Credentials,
+): RawClient {
   const auth = credentials.basic ?? (credentials.apiKey ? { apiKey: credentials.apiKey } : undefined);
   // With a fingerprint the clients themselves compare the authority's certificate at every handshake, and drop the
   // connection before a byte is sent; Node's own check would refuse an authority that it was not given.
@@ -74,6 +84,7 @@ export function openClient(major: 7 | 8 | 9, connection: ClusterConnection, cred
     };
   }
   const options = { ...common, resurrectStrategy: 'optimistic' as const, ...(tls ? { tls } : {}) };
+  if (major === 'any') return openPlain(connection, options);
   // Not the default pool, which weighs nodes by their failures: after some restarts of all nodes it finds none of them
   // heavy enough, and says that there are no living connections. The transport is the same package in both; only the types of the request builders differ.
   const client = (
@@ -81,9 +92,29 @@ export function openClient(major: 7 | 8 | 9, connection: ClusterConnection, cred
       ? new Client8({ ...options, ConnectionPool: Pool8 })
       : new Client9({ ...options, ConnectionPool: Pool9 })
   ) as Client9;
+  return overTransport(client.transport, async () => client.close());
+}
+
+/**
+ * The clients' own transport without the clients: they refuse what is not Elasticsearch, and what is older than 6.0, by a
+ * look at the product. OpenSearch and 5.x answer our few verbs as 7.x does.
+ */
+function openPlain(
+  connection: ClusterConnection,
+  options: { auth?: Auth; tls?: { rejectUnauthorized?: boolean; ca?: string }; caFingerprint?: string },
+): RawClient {
+  const pool = new Pool9({ ...options, Connection: UndiciConnection, resurrectStrategy: 'optimistic' });
+  pool.addConnection(connection.urls);
+  const transport = new Transport({ connectionPool: pool, serializer: new Serializer() });
+  return overTransport(transport, async () => pool.empty());
+}
+
+type Auth = { username: string; password: string } | { apiKey: string };
+
+function overTransport(transport: Pick<Transport, 'request'>, close: () => Promise<void>): RawClient {
   return {
     async send({ method, path, query, body, timeoutMs, signal }) {
-      const answer = await client.transport.request(
+      const answer = await transport.request(
         {
           method,
           path,
@@ -100,7 +131,7 @@ export function openClient(major: 7 | 8 | 9, connection: ClusterConnection, cred
       );
       return { status: answer.statusCode ?? 0, body: answer.body };
     },
-    close: async () => client.close(),
+    close,
   };
 }
 

@@ -1,4 +1,4 @@
-import { isMap, isScalar, isSeq, parseAllDocuments, type Document } from 'yaml';
+import { isMap, isScalar, isSeq, parseAllDocuments } from 'yaml';
 import { UnreadableYml } from './elasticsearch-yml';
 
 /**
@@ -38,7 +38,7 @@ interface Parsed {
 
 function parse(text: string, setting: string): Parsed {
   const documents = parseAllDocuments(text);
-  const document = (Array.isArray(documents) ? documents : [])[0] as Document.Parsed | undefined;
+  const document = (Array.isArray(documents) ? documents : [])[0];
   if (document === undefined) return { entries: [], others: '{}' };
   if (Array.isArray(documents) && documents.length > 1) throw new UnreadableYml('it holds more than one YAML document');
   const [error] = document.errors;
@@ -67,7 +67,7 @@ function parse(text: string, setting: string): Parsed {
 /** One text is a list divided by commas, as in every list setting. */
 function entriesOf(value: unknown): string[] {
   if (value === null || value === undefined) return [];
-  const list = Array.isArray(value) ? (value as unknown[]) : String(value as string).split(',');
+  const list = Array.isArray(value) ? (value as unknown[]) : (value as string | number).toString().split(',');
   return list.map((entry) => String(entry).trim()).filter((entry) => entry !== '');
 }
 

@@ -27,9 +27,9 @@ const types: Record<string, Lifetime> = {
   histogram: { since: '7.6.0', openSearch: false },
   constant_keyword: { since: '7.7.0', openSearch: '2.15.0' },
   wildcard: { since: '7.9.0', openSearch: '2.15.0' },
-  version: { since: '7.10.0', openSearch: false },
+  version: { since: '7.10.0', openSearch: '3.6.0' },
   unsigned_long: { since: '7.10.0', openSearch: '2.8.0' },
-  point: { since: '7.8.0', openSearch: '2.4.0' },
+  point: { since: '7.8.0', openSearch: false },
   aggregate_metric_double: { since: '7.11.0', openSearch: false },
   match_only_text: { since: '7.14.0', openSearch: '2.12.0' },
   dense_vector: { since: '7.0.0', openSearch: false },
@@ -125,7 +125,12 @@ export function adaptField(source: Json, path: string, context: MappingContext):
   }
   const change = (name: string, value: unknown, why: string) => {
     field[name] = value;
-    notes.push({ path: `${path}.${name}`, result: 'changed', how: JSON.stringify(value), why });
+    notes.push({
+      path: `${path}.${name}`,
+      result: 'changed',
+      how: typeof value === 'string' ? value : JSON.stringify(value),
+      why,
+    });
   };
   for (const name of Object.keys(source)) {
     const gone = (parameters[name] ?? []).find(

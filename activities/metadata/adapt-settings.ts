@@ -75,6 +75,17 @@ const lifetimes: Known[] = [
     why: 'merges there weigh deletes by themselves',
   },
   {
+    setting: /^index\.merge\.policy\.max_merge_at_once_explicit$/,
+    openSearch: false,
+    why: 'merges there need no such limit',
+  },
+  {
+    setting: /^index\.(bloom_filter_for_id_field\.enabled|fast_refresh|merge\.policy\.type)$/,
+    since: '8.0.0',
+    openSearch: false,
+    why: 'a matter of how newer servers keep their files',
+  },
+  {
     setting: /^index\.max_adjacency_matrix_filters$/,
     until: '8.0.0',
     why: 'indices.query.bool.max_clause_count limits them',
@@ -235,8 +246,12 @@ function adaptValues(settings: FlatSettings, target: Server, notes: MetadataNote
       change(key, 'niofs', 'simplefs is gone in 8.0; 7.15 and later take niofs in its place themselves');
     if (key === 'index.shard.check_on_startup' && value === 'fix' && isTypeless(target))
       change(key, 'false', 'fix is gone in 7.0: elasticsearch-shard does it by hand');
-    if (key === 'index.codec' && typeof value === 'string' && !knowsCodec(value, target))
-      change(key, 'best_compression', `${value} is not a codec of ${serverName(target)}; this one is the nearest`);
+    if (key === 'index.codec' && typeof value === 'string' && nearestCodec(value, target) !== value)
+      change(
+        key,
+        nearestCodec(value, target),
+        `${value} is not a codec of ${serverName(target)}; this one is the nearest`,
+      );
     if (key === 'index.query.default_field' && [value].flat().includes('_all') && isTypeless(target))
       change(key, undefined, '_all is gone in 7.0; all fields are asked in its place');
     if (/^index\.similarity\..+\.type$/.test(key) && (value === 'classic' || value === 'base') && isTypeless(target))
@@ -246,10 +261,11 @@ function adaptValues(settings: FlatSettings, target: Server, notes: MetadataNote
   return adapted;
 }
 
-function knowsCodec(codec: string, target: Server): boolean {
-  if (codec === 'default' || codec === 'best_compression') return true;
-  if (/^(lucene_default|.*zstd.*|qat_.*)$/.test(codec)) return target.distribution === 'opensearch';
-  return true;
+/** OpenSearch has codecs of its own, some of them from plugins. */
+function nearestCodec(codec: string, target: Server): string {
+  if (target.distribution === 'opensearch') return codec === 'legacy_best_compression' ? 'best_compression' : codec;
+  if (codec === 'lz4' || codec === 'lucene_default') return 'default';
+  return /^(zlib|.*zstd.*|qat_.*)$/.test(codec) ? 'best_compression' : codec;
 }
 
 /** The routing shards were chosen for the source's number of shards. */

@@ -48,6 +48,7 @@ export async function surveyCluster(
     }
     heartbeat({ done: items.length, total: items.length, unit: 'checks', detail: of.kind });
   }
+  if (metadata.include.includes('ilm-policy')) items.push(...(await readIsm(source, versions.from, isExcluded)));
   refuseWithoutParts(items, await componentNames(target, versions.target));
   return items;
 }
@@ -192,6 +193,31 @@ async function allowedBy({ kind }: Kind, target: Cluster): Promise<Allowed> {
     };
   }
   return nothing;
+}
+
+/** What OpenSearch has in place of ILM is told, so that nobody takes it for moved. */
+async function readIsm(
+  source: Cluster,
+  { distribution }: Server,
+  isExcluded: (name: string) => boolean,
+): Promise<SurveyedItem[]> {
+  const of = kinds.find(({ kind }) => kind === 'ilm-policy');
+  if (distribution !== 'opensearch' || !of) return [];
+  const { status, body } = await source.request<{ policies?: { _id: string; policy: Json }[] }>({
+    method: 'GET',
+    path: '/_plugins/_ism/policies',
+    query: { size: 1000 },
+    allow: [400, 404, 405],
+  });
+  const policies = status < 300 ? (body.policies ?? []) : [];
+  return policies.flatMap(({ _id: name, policy }) => {
+    if (isExcluded(name)) return [];
+    const why = 'an ISM policy of OpenSearch: its states and transitions have no equal in ILM';
+    const remedy = 'write a policy for the target by hand, and leave this one out by metadata.exclude';
+    return [
+      { kind: of.kind, name, of, source: policy, notes: [], result: 'refused', why, remedy } satisfies SurveyedItem,
+    ];
+  });
 }
 
 async function componentNames(target: Cluster, server: Server): Promise<Set<string>> {

@@ -36,9 +36,7 @@ export function checkNodes(runbook: MigrationRunbook, version: Version, nodes: r
   const { entry, isTls, host } = remoteAddress(runbook);
   const file = version.distribution === 'opensearch' ? 'opensearch.yml' : 'elasticsearch.yml';
   const without = nodes.filter(({ modules }) => !modules.includes('reindex')).map(({ name }) => name);
-  const refusing = nodes
-    .filter(({ settings }) => !isAllowed(listOf(settings, names), entry))
-    .map(({ name }) => name);
+  const refusing = nodes.filter(({ settings }) => !isAllowed(listOf(settings, names), entry)).map(({ name }) => name);
   const subject = { level: 'mandatory' as const, where: `target ${version.distribution} ${version.text}` };
   const checks = [
     noneOf({ ...subject, id: 'reindex.module', wanted: 'nodes that know _reindex' }, without, {
@@ -57,11 +55,15 @@ export function checkNodes(runbook: MigrationRunbook, version: Version, nodes: r
   const untrusting = nodes
     .filter(({ settings }) => !Object.keys(settings).some((key) => key.startsWith('reindex.ssl.')))
     .map(({ name }) => name);
-  const trust = noneOf({ ...subject, id: 'reindex.tls', wanted: `nodes that trust the certificate of ${host}` }, untrusting, {
-    good: 'every node has reindex.ssl settings',
-    bad: 'no reindex.ssl settings on',
-    remedy: `put the authority's PEM file below the configuration directory of each node and its path into reindex.ssl.certificate_authorities of ${file}, then restart the nodes one by one; tls of the runbook is for the workers only`,
-  });
+  const trust = noneOf(
+    { ...subject, id: 'reindex.tls', wanted: `nodes that trust the certificate of ${host}` },
+    untrusting,
+    {
+      good: 'every node has reindex.ssl settings',
+      bad: 'no reindex.ssl settings on',
+      remedy: `put the authority's PEM file below the configuration directory of each node and its path into reindex.ssl.certificate_authorities of ${file}, then restart the nodes one by one; tls of the runbook is for the workers only`,
+    },
+  );
   return [...checks, trust];
 }
 

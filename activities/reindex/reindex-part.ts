@@ -190,7 +190,8 @@ function taskFailed(where: string, { type, reason }: { type: string; reason: str
       message: 'the source does not let the target in',
       where,
       why,
-      remedy: 'correct source.auth of the runbook, or grant its user read and view_index_metadata on the index, then retry',
+      remedy:
+        'correct source.auth of the runbook, or grant its user read and view_index_metadata on the index, then retry',
     });
   }
   return transient({
@@ -250,7 +251,7 @@ async function cancelled(target: Cluster, id: string, last: TaskView): Promise<T
 
 /** By an operator or an abort, and by nothing else that ends an attempt. */
 function isCancelled(error: unknown): boolean {
-  const { reason } = cancellationSignal() ?? {};
+  const reason: unknown = cancellationSignal()?.reason;
   return error instanceof CancelledFailure && (reason as Error | undefined)?.message === 'CANCELLED';
 }
 

@@ -23,9 +23,7 @@ export function remoteAddress(runbook: MigrationRunbook): RemoteAddress {
 /** OpenSearch took the new name with 2.0 and dropped the old one with 3.0; Elasticsearch kept the old one. */
 export function allowlistSettings(version: Version): string[] {
   if (version.distribution !== 'opensearch' || version.major < 2) return ['reindex.remote.whitelist'];
-  return version.major === 2
-    ? ['reindex.remote.allowlist', 'reindex.remote.whitelist']
-    : ['reindex.remote.allowlist'];
+  return version.major === 2 ? ['reindex.remote.allowlist', 'reindex.remote.whitelist'] : ['reindex.remote.allowlist'];
 }
 
 /** As Elasticsearch compares: `*` stands for any characters, all else for itself. */

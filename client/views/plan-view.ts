@@ -1,5 +1,6 @@
 import { createTwoFilesPatch } from 'diff';
 import { formatBytes } from '../../contracts/bytes';
+import type { MetadataResult } from '../../contracts/metadata';
 import type { BatchPlan, HostChange, MigrationPlan, PlanAnswer } from '../../contracts/plan';
 import type { MigrationRunbook } from '../../contracts/runbook';
 import type { Check } from '../../contracts/status';
@@ -14,6 +15,8 @@ export interface PlanViewOptions {
 }
 
 const mostBatches = 30;
+const mostItems = 40;
+const mostNotes = 3;
 
 /** What a run would do, on one page: what stands in its way first. */
 export function planView(raw: PlanAnswer, runbook: MigrationRunbook, options: PlanViewOptions): string {
@@ -29,6 +32,7 @@ export function planView(raw: PlanAnswer, runbook: MigrationRunbook, options: Pl
           repositoriesView(plan, options),
           hostChangesView(answer.hostChanges, options.paint),
           batchesView(plan, options),
+          metadataView(plan, options),
           aliasesView(plan, options),
           predictionView(plan),
         ]
@@ -215,6 +219,31 @@ function someNames(names: readonly string[]): string {
   return names.length <= most
     ? names.join(', ')
     : `${names.slice(0, most - 1).join(', ')} and ${names.length - most + 1} more`;
+}
+
+/** What does not arrive as it is, an item a line: changed, left out, in conflict or refused; what stays the same is counted. */
+function metadataView({ metadata }: MigrationPlan, { paint, all }: PlanViewOptions): string {
+  if (!metadata) return '';
+  const rows = metadata.items.flatMap((item) => {
+    const { kind, name, targetName, result, notes, why } = item;
+    const called = targetName === undefined || targetName === name ? name : `${name} as ${targetName}`;
+    const about = notes.map((note) => `${note.path}: ${note.how ?? note.result}, ${note.why}`);
+    const words = [...(why === undefined ? [] : [why]), ...about];
+    const shown = all === true ? words : words.slice(0, mostNotes);
+    const more = words.length > shown.length ? [`and ${words.length - shown.length} more (--all shows them)`] : [];
+    return [[kind, called, paintResult(result, paint), [...shown, ...more].join('; ')]];
+  });
+  const most = all === true ? rows.length : mostItems;
+  const left = rows.length > most ? `\n… and ${formatCount(rows.length - most)} more (--all shows them)` : '';
+  const title = `Settings, mappings and templates: ${formatCount(metadata.same)} stay the same${rows.length === 0 ? '' : `, ${formatCount(rows.length)} to be looked at`}`;
+  if (rows.length === 0) return title;
+  const columns = [{ name: 'KIND' }, { name: 'NAME' }, { name: '' }, { name: 'WHAT' }];
+  return `${title}\n${table(columns, rows.slice(0, most), paint)}${left}`;
+}
+
+function paintResult(result: MetadataResult, paint: Paint): string {
+  if (result === 'refused' || result === 'conflict') return paint.red(result);
+  return result === 'same' ? result : paint.yellow(result);
 }
 
 function aliasesView(plan: MigrationPlan, { paint }: PlanViewOptions): string {

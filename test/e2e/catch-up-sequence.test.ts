@@ -71,7 +71,10 @@ function caller(run: string, runbook: MigrationRunbook) {
       const timer = killAfterMs === undefined ? undefined : setTimeout(() => environment.cancel(), killAfterMs);
       try {
         const input = { ...base, positions, limits, deletes };
-        return (await environment.run(activities.catchUpRound, input)) as CatchUpRound;
+        return await environment.run<[typeof input], CatchUpRound, typeof activities.catchUpRound>(
+          activities.catchUpRound,
+          input,
+        );
       } catch (error) {
         if (killAfterMs !== undefined) return undefined;
         throw error;
@@ -160,11 +163,15 @@ test('a writer goes on while rounds are killed at random; both sides end equal, 
   let positions = await calls.begin(await Promise.all(names.map(factsOf)));
   const totals = { rounds: 0, killed: 0, written: 0, replaced: 0, deleted: 0, superseded: 0 };
   const lags: number[] = [];
-  const until = Date.now() + Number(process.env['SHARDLIFT_TEST_MS'] ?? 40_000);
-  while (Date.now() < until) {
+  const wanted = Number(process.env['SHARDLIFT_TEST_ROUNDS'] ?? 8);
+  const until = Date.now() + 120_000;
+  let tookMs = 500;
+  while (Date.now() < until && Math.min(totals.rounds, totals.killed) < wanted) {
     const mode = random() < 0.25 ? 'defer' : 'search';
-    const killAfterMs = random() < 0.4 ? random() * 400 : undefined;
+    const killAfterMs = random() < 0.5 ? random() * tookMs : undefined;
+    const begun = Date.now();
     const round = await calls.round(positions, mode, killAfterMs);
+    if (round) tookMs = Date.now() - begun;
     if (!round) totals.killed++;
     else {
       ({ positions } = round);

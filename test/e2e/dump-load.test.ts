@@ -38,7 +38,9 @@ async function prepare(name: string, documents: number): Promise<DumpedIndex> {
   // its second version
   await fetch(`${url}/_doc/odd?routing=r`, { method: 'PUT', headers, body: odd });
   await http(`${url}/_doc/1`, 'DELETE');
-  await http(`${sharedPair().source}/_aliases`, 'POST', { actions: [{ add: { index: name, alias: `${name}-alias` } }] });
+  await http(`${sharedPair().source}/_aliases`, 'POST', {
+    actions: [{ add: { index: name, alias: `${name}-alias` } }],
+  });
   await http(`${url}/_refresh`, 'POST');
   const [index] = await activities.listDumpIndices({ source: source(), patterns: [name] });
   if (!index) throw new Error('no index');
@@ -68,8 +70,13 @@ it.each(['none', 'gzip', 'zstd'] as const)('goes out and in again byte for byte:
   expect(body[name]?.settings.index.number_of_shards).toBe('2');
   expect(Object.keys(body[name]?.aliases ?? {})).toEqual([`${name}-alias`]);
   // once more: done already
-  expect(await activities.loadFile({ target: target(), file: dumped.file })).toMatchObject({ isDone: true, written: 3000 });
-  expect(await activities.dumpIndex({ source: source(), index, directory, compression })).toMatchObject({ isDone: true });
+  expect(await activities.loadFile({ target: target(), file: dumped.file })).toMatchObject({
+    isDone: true,
+    written: 3000,
+  });
+  expect(await activities.dumpIndex({ source: source(), index, directory, compression })).toMatchObject({
+    isDone: true,
+  });
   await activities.endDump({ directory });
   const extension = { none: '.json', gzip: '.json.gz', zstd: '.json.zst' }[compression];
   expect(readdirSync(directory).sort()).toEqual(
@@ -93,35 +100,42 @@ function killedAfter(reports: number): DumpActivities {
   );
 }
 
-it.each<Compression>(['none', 'gzip'])('killed over and over, it goes on and nothing is missing or double: %s', async (compression) => {
-  const name = `dump-killed-${compression}`;
-  const index = await prepare(name, 4000);
-  const input = { source: source(), index, directory, compression };
-  let kills = 0;
-  let dumped;
-  // each attempt comes a little further: up to the end of a shard, which is a checkpoint
-  for (let reports = 0; dumped === undefined; reports++) {
-    dumped = await killedAfter(reports).dumpIndex(input).catch((error: Error) => {
-      if (error.message !== 'killed') throw error;
-      kills++;
-      return undefined;
-    });
-  }
-  expect(kills).toBeGreaterThan(2);
-  expect(dumped).toMatchObject({ isDone: true, documents: 4001 });
-  const load = { target: target(), file: dumped.file, bulkBytes: 20_000 };
-  let loaded;
-  for (let reports = 0; loaded === undefined; reports += 7) {
-    loaded = await killedAfter(reports).loadFile(load).catch((error: Error) => {
-      if (error.message !== 'killed') throw error;
-      kills++;
-      return undefined;
-    });
-  }
-  expect(loaded).toMatchObject({ isDone: true, refused: 0 });
-  await http(`${sharedPair().target}/${name}/_refresh`, 'POST');
-  expect(await countOf(sharedPair().target, name)).toBe(4001);
-});
+it.each<Compression>(['none', 'gzip'])(
+  'killed over and over, it goes on and nothing is missing or double: %s',
+  async (compression) => {
+    const name = `dump-killed-${compression}`;
+    const index = await prepare(name, 4000);
+    const input = { source: source(), index, directory, compression };
+    let kills = 0;
+    let dumped;
+    // each attempt comes a little further: up to the end of a shard, which is a checkpoint
+    for (let reports = 0; dumped === undefined; reports++) {
+      dumped = await killedAfter(reports)
+        .dumpIndex(input)
+        .catch((error: Error) => {
+          if (error.message !== 'killed') throw error;
+          kills++;
+          return undefined;
+        });
+    }
+    expect(kills).toBeGreaterThan(2);
+    expect(dumped).toMatchObject({ isDone: true, documents: 4001 });
+    const load = { target: target(), file: dumped.file, bulkBytes: 20_000 };
+    let loaded;
+    for (let reports = 0; loaded === undefined; reports += 7) {
+      loaded = await killedAfter(reports)
+        .loadFile(load)
+        .catch((error: Error) => {
+          if (error.message !== 'killed') throw error;
+          kills++;
+          return undefined;
+        });
+    }
+    expect(loaded).toMatchObject({ isDone: true, refused: 0 });
+    await http(`${sharedPair().target}/${name}/_refresh`, 'POST');
+    expect(await countOf(sharedPair().target, name)).toBe(4001);
+  },
+);
 
 it('interrupted, it says so and goes on from its checkpoint', async () => {
   const name = 'dump-interrupted';
@@ -134,7 +148,10 @@ it('interrupted, it says so and goes on from its checkpoint', async () => {
   expect(first.documents).toBeGreaterThan(0);
   const second = await activities.dumpIndex(input);
   expect(second).toMatchObject({ isDone: true, documents: 4001 });
-  const ids = readFileSync(second.file, 'utf8').trimEnd().split('\n').map((line) => (JSON.parse(line) as { _id: string })._id);
+  const ids = readFileSync(second.file, 'utf8')
+    .trimEnd()
+    .split('\n')
+    .map((line) => (JSON.parse(line) as { _id: string })._id);
   expect([ids.length, new Set(ids).size]).toEqual([4001, 4001]);
   const again = new AbortController();
   const halved = createDumpActivities({ clusters }, { signal: again.signal, onProgress: () => again.abort() });
@@ -156,24 +173,47 @@ it('keeps what the target refuses, and loads the rest', async () => {
   // 128 to 299 do not fit; document 1 was deleted
   expect(loaded).toMatchObject({ isDone: true, written: 129, refused: 172 });
   expect(loaded.causes).toEqual([expect.objectContaining({ count: 172, index: name })]);
-  expect(readFileSync(loaded.refusedFile ?? '', 'utf8').trimEnd().split('\n')).toHaveLength(172);
+  expect(
+    readFileSync(loaded.refusedFile ?? '', 'utf8')
+      .trimEnd()
+      .split('\n'),
+  ).toHaveLength(172);
 });
 
 it('reads what elasticdump writes: no versions, one gzip member, settings printed twice, another index', async () => {
   const lines = Array.from(
     { length: 500 },
-    (_, id) => `{"_index":"old","_type":"_doc","_id":"${id}","_score":1,${id === 3 ? '"_routing":"r",' : ''}"_source":{"n":${id},"f":1.0}}\n`,
+    (_, id) =>
+      `{"_index":"old","_type":"_doc","_id":"${id}","_score":1,${id === 3 ? '"_routing":"r",' : ''}"_source":{"n":${id},"f":1.0}}\n`,
   );
   const file = path.join(directory, 'old.json.gz');
   writeFileSync(file, gzipSync(Buffer.from(lines.join(''))));
-  const settings = { old: { settings: { index: { number_of_shards: '3', number_of_replicas: '0', uuid: 'x', provided_name: 'old', version: { created: '6082399' } } } } };
-  writeFileSync(path.join(directory, 'old.settings.json.gz'), gzipSync(Buffer.from(JSON.stringify(JSON.stringify(settings)))));
-  writeFileSync(path.join(directory, 'old.mapping.json'), '{"old":{"mappings":{"doc":{"properties":{"n":{"type":"short"}}}}}}\n');
+  const settings = {
+    old: {
+      settings: {
+        index: {
+          number_of_shards: '3',
+          number_of_replicas: '0',
+          uuid: 'x',
+          provided_name: 'old',
+          version: { created: '6082399' },
+        },
+      },
+    },
+  };
+  writeFileSync(
+    path.join(directory, 'old.settings.json.gz'),
+    gzipSync(Buffer.from(JSON.stringify(JSON.stringify(settings)))),
+  );
+  writeFileSync(
+    path.join(directory, 'old.mapping.json'),
+    '{"old":{"mappings":{"doc":{"properties":{"n":{"type":"short"}}}}}}\n',
+  );
   const loaded = await activities.loadFile({ target: target(), file, index: 'dump-foreign' });
   expect(loaded).toMatchObject({ isDone: true, written: 500 });
-  const { body } = await http<Record<string, { settings: { index: { number_of_shards: string } }; mappings: { properties: object } }>>(
-    `${sharedPair().target}/dump-foreign`,
-  );
+  const { body } = await http<
+    Record<string, { settings: { index: { number_of_shards: string } }; mappings: { properties: object } }>
+  >(`${sharedPair().target}/dump-foreign`);
   expect(body['dump-foreign']?.settings.index.number_of_shards).toBe('3');
   expect(body['dump-foreign']?.mappings.properties).toMatchObject({ n: { type: 'short' } });
   const text = await (await fetch(`${sharedPair().target}/dump-foreign/_source/3?routing=r`)).text();
@@ -188,6 +228,9 @@ it('says of a file that is no dump, or cut short, what is wrong', async () => {
     details: [expect.objectContaining({ why: expect.stringContaining('line 2') as string })],
   });
   const cut = path.join(directory, 'y.json.gz');
-  writeFileSync(cut, gzipSync(Buffer.from('{"_index":"dump-broken","_id":"1","_source":{}}\n'.repeat(100))).subarray(0, 60));
+  writeFileSync(
+    cut,
+    gzipSync(Buffer.from('{"_index":"dump-broken","_id":"1","_source":{}}\n'.repeat(100))).subarray(0, 60),
+  );
   await expect(activities.loadFile({ target: target(), file: cut })).rejects.toMatchObject({ type: 'CopyFailed' });
 });

@@ -132,6 +132,10 @@ describe('7.17 to 8.19', () => {
     await put(target, 'meta-old/_doc/1?routing=a', { at: '2020-01-01', text: 'x', lines: [{ price: 1 }] });
 
     expect(await activities.createIndices(input)).toMatchObject({ changed: false });
+    // as after a crash between two of them
+    await put(source, 'meta-second', {});
+    const both = runOf('meta', urls, ['meta-old', 'meta-second']);
+    expect(await activities.createIndices(both)).toMatchObject({ changed: true, summary: 'made 1 index' });
     await activities.endLoad(input);
     const settings = await flatSettings(target, 'meta-old');
     expect(settings).toMatchObject({
@@ -304,6 +308,10 @@ describe('7.17 to 8.19', () => {
     expect((await http(`${target}/_index_template/metak-whole`)).status).toBe(404);
     expect((await http(`${target}/_component_template/metak-part`)).status).toBe(404);
     expect((await http(`${target}/_ingest/pipeline/metak-empty`)).status).toBe(404);
+    // What somebody changed since is not the run's to take back.
+    await put(target, '_ingest/pipeline/metak-empty', { description: 'by hand', processors: [] });
+    expect(await activities.undoMetadata({ ...input, undo })).toMatchObject({ changed: false });
+    expect(await pipeline()).toMatchObject({ description: 'by hand' });
     await put(source, '_cluster/settings', { persistent: { 'cluster.max_shards_per_node': null } });
   });
 });

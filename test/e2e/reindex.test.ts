@@ -1,7 +1,12 @@
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { DefaultLogger } from '@temporalio/worker';
 import { classifyAnswer, classifyTransport, readErrorAnswer } from '../../activities/elasticsearch/classify-error';
-import { createClusters, type Cluster, type Clusters, type RequestParams } from '../../activities/elasticsearch/cluster';
+import {
+  createClusters,
+  type Cluster,
+  type Clusters,
+  type RequestParams,
+} from '../../activities/elasticsearch/cluster';
 import { parseVersion } from '../../activities/elasticsearch/version';
 import { createReindexActivities } from '../../activities/reindex';
 import { ownerOf } from '../../contracts/ids';
@@ -42,19 +47,21 @@ afterAll(() => clusters.close());
 /** The official clients refuse OpenSearch: what is asked of it is asked by fetch. */
 async function connect(runbook: MigrationRunbook, side: Side): Promise<Cluster> {
   const [url = ''] = runbook[side].urls;
-  const { body: root } = await http<{ cluster_uuid: string; version: { number: string; distribution?: string } }>(url).catch(
-    (error: unknown) => {
-      throw classifyTransport(side, error);
-    },
-  );
+  const { body: root } = await http<{ cluster_uuid: string; version: { number: string; distribution?: string } }>(
+    url,
+  ).catch((error: unknown) => {
+    throw classifyTransport(side, error);
+  });
   if (root.version.distribution !== 'opensearch') return clusters.connect(runbook, side);
   return {
     side,
     uuid: root.cluster_uuid,
     version: { text: root.version.number, ...parseVersion(root.version.number), distribution: 'opensearch' },
     async request<T>({ method, path, query = {}, body, allow = [] }: RequestParams) {
-      const words = new URLSearchParams(Object.entries(query).map(([key, value]): [string, string] => [key, String(value)]));
-      const answer = await http<T>(`${url}${path}?${words}`, method, body).catch((error: unknown) => {
+      const words = new URLSearchParams(
+        Object.entries(query).map(([key, value]): [string, string] => [key, String(value)]),
+      );
+      const answer = await http<T>(`${url}${path}?${words.toString()}`, method, body).catch((error: unknown) => {
         throw classifyTransport(side, error);
       });
       if (answer.status < 300 || allow.includes(answer.status)) return answer;
@@ -75,7 +82,9 @@ function inputOf(name: string, urls: { source: string; target: string }, reindex
   return { run: name, runbook, owner: ownerOf(name, '00000000-0123abcd'), step: 'move' };
 }
 
-const inActivity = <T>(act: () => Promise<T>): Promise<T> => new MockActivityEnvironment({}, quiet).run(act) as Promise<T>;
+function inActivity<T>(act: () => Promise<T>, env = new MockActivityEnvironment({}, quiet)): Promise<T> {
+  return env.run<[], T, () => Promise<T>>(act);
+}
 
 it('says of a target without the module, and without the address, what is missing', async () => {
   const pair = sharedPair();
@@ -113,14 +122,20 @@ describe.each(targets)('from 7.17 into $version', ({ version, setting }) => {
       mappings,
     });
     expect(made.status).toBe(200);
-    const { body } = await http<Record<string, { settings: { index: { uuid: string } } }>>(`${urls.source}/${name}/_settings`);
+    const { body } = await http<Record<string, { settings: { index: { uuid: string } } }>>(
+      `${urls.source}/${name}/_settings`,
+    );
     return indexOf(name, { uuid: body[name]?.settings.index.uuid ?? '', primaryShards: 2, documents });
   }
 
   const plan = (input: ReturnType<typeof inputOf>, index: IndexFacts): Promise<ReindexPlan> =>
     inActivity(() => activities.planReindexParts({ ...input, indices: [index] }));
-  const move = (input: ReturnType<typeof inputOf>, part: ReindexPart, more: object = {}): Promise<ReindexPartResult> =>
-    inActivity(() => activities.reindexPart({ ...input, part, ...more }));
+  const move = (
+    input: ReturnType<typeof inputOf>,
+    part: ReindexPart,
+    more: { requestsPerSecond?: number } = {},
+    env = new MockActivityEnvironment({}, quiet),
+  ): Promise<ReindexPartResult> => inActivity(() => activities.reindexPart({ ...input, part, ...more }), env);
 
   async function tasksUnderWay(): Promise<string[]> {
     const { body } = await http<{ nodes: Record<string, { tasks: Record<string, { parent_task_id?: string }> }> }>(
@@ -191,9 +206,7 @@ describe.each(targets)('from 7.17 into $version', ({ version, setting }) => {
     const { parts } = await plan(input, index);
     const part = parts[0] as ReindexPart;
     const first = new MockActivityEnvironment({}, quiet);
-    const lost = (first.run(() => activities.reindexPart({ ...input, part, requestsPerSecond: 100 })) as Promise<unknown>).catch(
-      (error: unknown) => error,
-    );
+    const lost = move(input, part, { requestsPerSecond: 100 }, first).catch((error: unknown) => error);
     const running = await waitUntil(tasksUnderWay, (tasks) => tasks.length === 1, { what: 'a task under way' });
     first.cancel('WORKER_SHUTDOWN');
     await lost;
@@ -216,8 +229,12 @@ describe.each(targets)('from 7.17 into $version', ({ version, setting }) => {
     const { parts } = await plan(input, index);
     const part = parts[0] as ReindexPart;
     const env = new MockActivityEnvironment({}, quiet);
-    const result = env.run(() => activities.reindexPart({ ...input, part, requestsPerSecond: 200 })) as Promise<ReindexPartResult>;
-    await waitUntil(() => arrived(name), (count) => count > 100, { what: 'that documents come' });
+    const result = move(input, part, { requestsPerSecond: 200 }, env);
+    await waitUntil(
+      () => arrived(name),
+      (count) => count > 100,
+      { what: 'that documents come' },
+    );
     env.cancel();
     const { isDone, written } = await result;
     expect(await tasksUnderWay()).toEqual([]);
@@ -235,10 +252,12 @@ describe.each(targets)('from 7.17 into $version', ({ version, setting }) => {
     const env = new MockActivityEnvironment({}, quiet);
     let details: unknown;
     env.on('heartbeat', (each: unknown) => (details = each));
-    const first = (env.run(() => activities.reindexPart({ ...input, part, requestsPerSecond: 300 })) as Promise<unknown>).catch(
-      (error: unknown) => error,
+    const first = move(input, part, { requestsPerSecond: 300 }, env).catch((error: unknown) => error);
+    await waitUntil(
+      () => arrived(name),
+      (count) => count > 100,
+      { what: 'that documents come' },
     );
-    await waitUntil(() => arrived(name), (count) => count > 100, { what: 'that documents come' });
     const node = target.nodes[0];
     await node?.kill9();
     // as Temporal would: it failed for now, and is tried again
@@ -246,17 +265,42 @@ describe.each(targets)('from 7.17 into $version', ({ version, setting }) => {
     await node?.start();
     await target.waitGreen();
     const again = new MockActivityEnvironment({ attempt: 2, heartbeatDetails: details }, quiet);
-    const result = (await again.run(() => activities.reindexPart({ ...input, part }))) as ReindexPartResult;
+    const result = await move(input, part, {}, again);
     expect(result).toMatchObject({ isDone: true, tasks: 2 });
     expect(result.written + result.superseded).toBe(3000);
     await expectEqual(name);
+  });
+
+  it('shows the password of the source nowhere: not in tasks, not in stored results, not in heartbeats', async () => {
+    process.env['REINDEX_TEST_PASSWORD'] = 's3cret-of-anna';
+    const name = nameOf('password');
+    const index = await prepare(name, 1000);
+    const input = inputWithPassword(name, urls);
+    const part = (await plan(inputOf(name, urls), index)).parts[0] as ReindexPart;
+    const env = new MockActivityEnvironment({}, quiet);
+    const heard: unknown[] = [];
+    env.on('heartbeat', (each: unknown) => heard.push(each));
+    const moving = move(input, part, { requestsPerSecond: 500 }, env);
+    await waitUntil(tasksUnderWay, (tasks) => tasks.length === 1, { what: 'a task under way' });
+    const task = JSON.stringify((await http(`${urls.target}/_tasks?actions=*reindex&detailed`)).body);
+    expect(task).toContain('anna password=<<>>');
+    const result = await moving;
+    await http(`${urls.target}/.tasks/_refresh`, 'POST');
+    const stored = JSON.stringify((await http(`${urls.target}/.tasks/_search?size=100`)).body);
+    expect(stored).toContain('password=<<>>');
+    for (const text of [task, stored, JSON.stringify([heard, result])]) expect(text).not.toContain('s3cret');
+    delete process.env['REINDEX_TEST_PASSWORD'];
   });
 
   it('keeps values, and prints bodies anew: what the bytes become', async () => {
     const name = nameOf('bytes');
     const index = await prepare(name, 0, { dynamic: false });
     const source = '{"b":1.0, "a":9007199254740993,"c":1e3,"d":0.12345678901234567890123,"s":"\\u00e9"}';
-    await fetch(`${urls.source}/${name}/_doc/1?refresh=true`, { method: 'PUT', headers: { 'content-type': 'application/json' }, body: source });
+    await fetch(`${urls.source}/${name}/_doc/1?refresh=true`, {
+      method: 'PUT',
+      headers: { 'content-type': 'application/json' },
+      body: source,
+    });
     const input = inputOf(name, urls);
     const { parts } = await plan(input, index);
     await move(input, parts[0] as ReindexPart);
@@ -268,7 +312,17 @@ describe.each(targets)('from 7.17 into $version', ({ version, setting }) => {
   });
 });
 
-function runbookWithQuery(input: ReturnType<typeof inputOf>, query: Record<string, unknown>): ReturnType<typeof inputOf> {
+/** A source without security takes any user; what matters is where the password can be read. */
+function inputWithPassword(name: string, urls: { source: string; target: string }): ReturnType<typeof inputOf> {
+  const input = inputOf(name, urls, { size: 100 });
+  const auth = { basic: { username: 'anna', password: '${env:REINDEX_TEST_PASSWORD}' } };
+  return { ...input, runbook: { ...input.runbook, source: { ...input.runbook.source, auth } } };
+}
+
+function runbookWithQuery(
+  input: ReturnType<typeof inputOf>,
+  query: Record<string, unknown>,
+): ReturnType<typeof inputOf> {
   const { runbook } = input;
   if (!runbook.reindex) throw new Error('no reindex');
   return { ...input, runbook: { ...runbook, reindex: { ...runbook.reindex, query } } };

@@ -4,10 +4,16 @@ import type { ClusterActivities } from '../../contracts/cluster-activities';
 import type { DocumentActivities } from '../../contracts/document-activities';
 import type { FailureInfo } from '../../contracts/failures';
 import type { HostActivities } from '../../contracts/host-activities';
+import type { MetadataActivities } from '../../contracts/metadata';
 import type { MigrationPlan } from '../../contracts/plan';
 import type { ReindexActivities } from '../../contracts/reindex';
 
-type All = CatchUpActivities & ClusterActivities & DocumentActivities & HostActivities & ReindexActivities;
+type All = CatchUpActivities &
+  ClusterActivities &
+  DocumentActivities &
+  HostActivities &
+  MetadataActivities &
+  ReindexActivities;
 
 /** Activities that do nothing but note that they were called: for tests of what the workflows ask for, in which order. */
 export function recordedActivities(plan: MigrationPlan, over: Partial<All> = {}) {
@@ -22,6 +28,8 @@ export function recordedActivities(plan: MigrationPlan, over: Partial<All> = {})
     readClusterSettings: () => ({}),
     readRepository: () => null,
     readSelection: () => ({ unplanned: [], aliases: plan.aliases }),
+    evaluateMetadata: () => ({ items: [], same: 0, planned: [], digests: {} }),
+    readDrift: () => ({ differences: [], digests: {} }),
     listHostRecords: () => [],
     listUnblocked: ({ indices }: { indices: string[] }) => indices,
     waitForHealth: () => ({ ...unchanged, status: 'green' }),
@@ -57,6 +65,10 @@ export function recordedActivities(plan: MigrationPlan, over: Partial<All> = {})
     'finalizeIndices',
     'unmarkIndices',
     'deleteRestoredIndices',
+    'evaluateMetadata',
+    'applyMetadata',
+    'undoMetadata',
+    'readDrift',
     'createIndices',
     'endLoad',
     'planParts',

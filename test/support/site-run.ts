@@ -24,12 +24,12 @@ export interface Operator {
   temporal: TemporalServer;
   client: Client;
   startWorker(): Promise<void>;
-  /** As a power cut of the worker's machine. */
+  /** As a power cut of the machine of the one that was started first. */
   killWorker(): Promise<void>;
   stop(): Promise<void>;
 }
 
-export async function startOperator(site: Site, name: string): Promise<Operator> {
+export async function startOperator(site: Pick<Site, 'directory'>, name: string): Promise<Operator> {
   const directory = path.join(site.directory, name);
   rmSync(directory, { recursive: true, force: true });
   mkdirSync(directory, { recursive: true });
@@ -37,21 +37,21 @@ export async function startOperator(site: Site, name: string): Promise<Operator>
   const cli = shardlift({ directory, env: { TEMPORAL_ADDRESS: temporal.address, SHARDLIFT_USER: 'test' } });
   const connection = await Connection.connect({ address: temporal.address });
   const client = new Client({ connection, dataConverter });
-  let worker: ProcessIdentity | undefined;
+  const running: ProcessIdentity[] = [];
   let workers = 0;
   return {
     cli,
     temporal,
     client,
     async startWorker() {
-      worker = await cli.start(['worker'], `worker-${(workers += 1)}`);
+      running.push(await cli.start(['worker'], `worker-${(workers += 1)}`));
     },
     async killWorker() {
+      const worker = running.shift();
       if (worker) await killSession(worker);
-      worker = undefined;
     },
     async stop() {
-      if (worker) await stopSession(worker);
+      for (const worker of running) await stopSession(worker);
       await connection.close();
       await temporal.stop();
     },

@@ -87,7 +87,7 @@ export function startWriter(url: string, index: string, options: { seed: number;
     while (!isStopped) {
       const many = random() < 0.5 ? 1 : 2 + Math.floor(random() * 80);
       await send(Array.from({ length: many }, linesOfOne).flat());
-      await new Promise((resolve) => setTimeout(resolve, random() * 40));
+      await new Promise((resolve) => setTimeout(resolve, random() * 100));
     }
   }
 

@@ -27,7 +27,7 @@ const verbs = buildProgram(testIo(), () => undefined).commands.map((command) => 
 
 test('the verbs are those of the design', () => {
   expect(verbs.sort()).toEqual(
-    'abort approve completion doctor init list pause plan reject report resume retry skip start status tune up validate watch worker'.split(
+    'abort approve completion doctor dump init list load pause plan reject report resume retry skip start status tune up validate watch worker'.split(
       ' ',
     ),
   );

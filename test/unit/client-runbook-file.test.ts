@@ -48,7 +48,7 @@ describe('a runbook file', () => {
 
   test('with a field that resembles none lists the known ones', () => {
     expect(wordsOf(`${good}xyzzy: 1\n`)).toEqual([
-      '11:1 xyzzy: found unknown field "xyzzy"; expected one of kind, name, source, target, ssh, hosts, select, method, snapshot, copy, reindex, catchUp, batches, freeze, gates, cutover, cleanup',
+      '11:1 xyzzy: found unknown field "xyzzy"; expected one of kind, name, source, target, ssh, hosts, select, method, snapshot, copy, reindex, catchUp, metadata, batches, freeze, gates, cutover, cleanup',
     ]);
   });
 

@@ -56,7 +56,10 @@ describe('docs/failures.md', () => {
 describe('docs/checks.md', () => {
   /** How checks are named where they are made: `id: 'x'` of a subject, or the first argument of check() and failedCheck(). */
   const naming = /(?:\bid: |\b(?:check|failedCheck)\(\s*)'([a-z]+(?:[.-][a-z-]+)*)'/g;
-  const ids = [...filesBelow('activities/planning', '.ts'), ...filesBelow('activities/hosts', '.ts')]
+  const ids = [
+    ...['planning', 'hosts', 'reindex'].flatMap((folder) => filesBelow(`activities/${folder}`, '.ts')),
+    'workflows/preflight.ts',
+  ]
     .flatMap((file) => [...read(file).matchAll(naming)].map((match) => match[1] ?? ''))
     // the three that are made by one function, which gets their id as an argument
     .concat(

@@ -58,7 +58,11 @@ describe('lines of a dump', () => {
 
   it('of several indices go to theirs, and all to one where it is named', () => {
     const text = ['a', 'a', 'b', 'a'].map((index, id) => `{"_index":"${index}","_id":"${id}","_source":{}}\n`).join('');
-    expect(pagesOf(Buffer.from(text)).map(({ index, page: of }) => [index, of.count])).toEqual([['a', 2], ['b', 1], ['a', 1]]);
+    expect(pagesOf(Buffer.from(text)).map(({ index, page: of }) => [index, of.count])).toEqual([
+      ['a', 2],
+      ['b', 1],
+      ['a', 1],
+    ]);
     expect(pagesOf(Buffer.from(text), 'c').map(({ index, page: of }) => [index, of.count])).toEqual([['c', 4]]);
   });
 
@@ -83,7 +87,10 @@ describe('blocksOf', () => {
   it('gives whole lines, all of them, and goes on behind the end of any block', async () => {
     await fc.assert(
       fc.asyncProperty(
-        fc.array(fc.string({ maxLength: 30 }).map((line) => line.replaceAll('\n', ' ')), { maxLength: 40 }),
+        fc.array(
+          fc.string({ maxLength: 30 }).map((line) => line.replaceAll('\n', ' ')),
+          { maxLength: 40 },
+        ),
         fc.integer({ min: 1, max: 60 }),
         fc.integer({ min: 1, max: 50 }),
         async (lines, chunk, target) => {

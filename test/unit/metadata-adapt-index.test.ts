@@ -18,7 +18,7 @@ function adapt(index: Partial<SourceIndex>, from: Server, target: Server, over: 
   return adaptIndex({ settings: {}, mappings: {}, ...index }, { from, target, shape: shape(over) });
 }
 
-/** As 5.6.16 answers for an index that 2.4 made and 5.6 holds: `string`, `_all`, types, lists by number. */
+/** An index that 2.4 made and 5.6 holds, by their documentation: no 2.x was at hand. Lists by number, as 5.6.16 prints them. */
 const from56: SourceIndex = {
   settings: {
     'index.creation_date': '1500000000000',
@@ -137,6 +137,59 @@ describe('from 5.6', () => {
     expect(mapping).not.toHaveProperty('_all');
     expect(mapping.properties['at']!['format']).toBe('YYYY-MM-dd HH:mm:ss Z||epoch_millis');
     expect(to6.settings['index.analysis.analyzer.folded.filter']).toEqual(['standard', 'lowercase']);
+  });
+
+  test('what 5.6.16 itself made and printed', () => {
+    const printed = {
+      settings: {
+        'index.analysis.analyzer.a.char_filter.0': 'htmlStrip',
+        'index.analysis.analyzer.a.filter.0': 'standard',
+        'index.analysis.analyzer.a.filter.1': 'lowercase',
+        'index.analysis.analyzer.a.filter.2': 'edgeNGram',
+        'index.analysis.analyzer.a.filter.3': 'sh',
+        'index.analysis.analyzer.a.tokenizer': 'grams',
+        'index.analysis.analyzer.a.type': 'custom',
+        'index.analysis.filter.sh.max_shingle_size': '6',
+        'index.analysis.filter.sh.min_shingle_size': '2',
+        'index.analysis.filter.sh.type': 'shingle',
+        'index.analysis.tokenizer.grams.max_gram': '7',
+        'index.analysis.tokenizer.grams.min_gram': '1',
+        'index.analysis.tokenizer.grams.type': 'nGram',
+        'index.number_of_shards': '2',
+        'index.version.created': '5061699',
+      },
+      mappings: {
+        _default_: { _all: { enabled: true } },
+        event: {
+          _all: { enabled: false },
+          dynamic_date_formats: ['YYYY/MM/dd', 'dateOptionalTime'],
+          dynamic_templates: [
+            { s: { match_mapping_type: 'string', mapping: { index: 'not_analyzed', type: 'string' } } },
+          ],
+          properties: {
+            at: { type: 'date', format: 'YYYY-MM-dd||epoch_millis||basicDate' },
+            title: { type: 'text', analyzer: 'a', include_in_all: false },
+          },
+        },
+      },
+    };
+    const made = adapt(printed, elasticsearch('5.6.16'), elasticsearch('7.10.2'));
+    expect(made.refusals).toEqual([]);
+    // This very body was taken by 7.10.2.
+    expect(made.body.mappings).toEqual({
+      dynamic_date_formats: ['uuuu/MM/dd', 'date_optional_time'],
+      dynamic_templates: [{ s: { match_mapping_type: 'string', mapping: { type: 'keyword' } } }],
+      properties: {
+        at: { type: 'date', format: 'uuuu-MM-dd||epoch_millis||basic_date' },
+        title: { type: 'text', analyzer: 'a' },
+      },
+    });
+    expect(made.body.settings).toMatchObject({
+      'index.analysis.analyzer.a.char_filter': ['html_strip'],
+      'index.analysis.analyzer.a.filter': ['lowercase', 'edge_ngram', 'sh'],
+      'index.max_ngram_diff': '6',
+      'index.max_shingle_diff': '5',
+    });
   });
 
   test('several types, _parent, and an index without _source are refused, with a way out', () => {

@@ -97,7 +97,11 @@ function version(text: string, distribution: Version['distribution'] = 'elastics
 
 describe('checkNodes', () => {
   const runbook = runbookOf('r', { source: { urls: ['http://old:9200'] } });
-  const node = (name: string, settings: NodeSettings['settings'], modules = ['reindex']) => ({ name, settings, modules });
+  const node = (name: string, settings: NodeSettings['settings'], modules = ['reindex']) => ({
+    name,
+    settings,
+    modules,
+  });
   const check = (nodes: NodeSettings[], of = version('8.19.21')) =>
     Object.fromEntries(checkNodes(runbook, of, nodes).map((each) => [each.id, each]));
 

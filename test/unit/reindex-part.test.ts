@@ -31,7 +31,8 @@ class FakeTarget {
 
   private answer({ method, path, body }: RequestParams): { status: number; body: unknown } {
     const id = /^\/_tasks\/n%3A(\d+)/.exec(path)?.[1];
-    if (path.endsWith('/_settings/index.uuid')) return { status: 200, body: { logs: { settings: { index: { uuid: 'U' } } } } };
+    if (path.endsWith('/_settings/index.uuid'))
+      return { status: 200, body: { logs: { settings: { index: { uuid: 'U' } } } } };
     if (path === '/_reindex') {
       this.begun.push(body as Body);
       if (this.dieAfterPost) throw new Error('killed');
@@ -45,14 +46,22 @@ class FakeTarget {
     }
     const end = this.ends[Number(id) - 1] ?? 'lost';
     if (end === 'lost') return { status: 404, body: {} };
-    if (end === 'running') return { status: 200, body: { completed: false, task: { status: { total: 10, created: 7 } } } };
+    if (end === 'running')
+      return { status: 200, body: { completed: false, task: { status: { total: 10, created: 7 } } } };
     return { status: 200, body: { completed: true, task: {}, ...end } };
   }
 
   private running(): Record<string, unknown> {
     const entries = this.begun.flatMap((body, index) =>
       this.ends[index] === 'running'
-        ? [[`n:${index + 1}`, { description: `reindex from [host=h port=1 query=${JSON.stringify(body.source.query, undefined, 2)}][logs] to [logs]` }]]
+        ? [
+            [
+              `n:${index + 1}`,
+              {
+                description: `reindex from [host=h port=1 query=${JSON.stringify(body.source.query, undefined, 2)}][logs] to [logs]`,
+              },
+            ],
+          ]
         : [],
     );
     return Object.fromEntries(entries) as Record<string, unknown>;
@@ -72,7 +81,10 @@ const refusal = (id: string) => ({
   index: 'logs',
   id,
   status: 400,
-  cause: { type: 'mapper_parsing_exception', reason: `failed to parse field [n] of type [long] in document with id '${id}'` },
+  cause: {
+    type: 'mapper_parsing_exception',
+    reason: `failed to parse field [n] of type [long] in document with id '${id}'`,
+  },
 });
 
 const input: ReindexPartInput = {
@@ -86,7 +98,10 @@ const input: ReindexPartInput = {
 function run(target: FakeTarget, details?: unknown) {
   // that an activity fails need not be logged here
   const quiet = { logger: new DefaultLogger('ERROR') };
-  const env = new MockActivityEnvironment(details === undefined ? {} : { heartbeatDetails: details, attempt: 2 }, quiet);
+  const env = new MockActivityEnvironment(
+    details === undefined ? {} : { heartbeatDetails: details, attempt: 2 },
+    quiet,
+  );
   const heard: { reindex?: { tasks: string[] } }[] = [];
   env.on('heartbeat', (each: { reindex?: { tasks: string[] } }) => heard.push(structuredClone(each)));
   const sides = { source: target.cluster, target: target.cluster, regardless: <T>(act: () => Promise<T>) => act() };
@@ -152,7 +167,10 @@ describe('reindexPart', () => {
   });
 
   it('asks for smaller batches when an answer was too large for the buffer', async () => {
-    const error = { type: 'illegal_argument_exception', reason: 'Remote responded with a chunk that was too large. Use a smaller batch size.' };
+    const error = {
+      type: 'illegal_argument_exception',
+      reason: 'Remote responded with a chunk that was too large. Use a smaller batch size.',
+    };
     const target = new FakeTarget([{ error }, ended({ created: 10 })]);
     await run(target).result;
     expect(target.begun.map(({ source }) => source.size)).toEqual([1000, 250]);
@@ -160,8 +178,27 @@ describe('reindexPart', () => {
 
   it.each([
     ['a node of the source went away', { error: { type: 'connect_exception', reason: 'Connection refused' } }, false],
-    ['a queue was full', ended({ failures: [{ index: 'logs', id: 'a', status: 429, cause: { type: 'es_rejected_execution_exception' } }] }), false],
-    ['the index is blocked', ended({ failures: [{ index: 'logs', id: 'a', status: 403, cause: { type: 'cluster_block_exception', reason: 'blocked by: [FORBIDDEN/8/index write (api)]' } }] }), true],
+    [
+      'a queue was full',
+      ended({
+        failures: [{ index: 'logs', id: 'a', status: 429, cause: { type: 'es_rejected_execution_exception' } }],
+      }),
+      false,
+    ],
+    [
+      'the index is blocked',
+      ended({
+        failures: [
+          {
+            index: 'logs',
+            id: 'a',
+            status: 403,
+            cause: { type: 'cluster_block_exception', reason: 'blocked by: [FORBIDDEN/8/index write (api)]' },
+          },
+        ],
+      }),
+      true,
+    ],
     ['somebody cancelled it', ended({ canceled: 'by user request' }), true],
     ['the source refuses the user', { error: { type: 'status_exception', reason: 'HTTP/1.1 401 Unauthorized' } }, true],
   ])('%s', async (_, end, isPermanent) => {
@@ -172,7 +209,9 @@ describe('reindexPart', () => {
     const ends = Array.from({ length: 60 }, (_, index) => ended({ failures: [refusal(`d${index}`)] }));
     await expect(run(new FakeTarget(ends)).result).rejects.toMatchObject({
       nonRetryable: true,
-      details: [expect.objectContaining({ why: expect.stringContaining('50 times mapper_parsing_exception') as string })],
+      details: [
+        expect.objectContaining({ why: expect.stringContaining('50 times mapper_parsing_exception') as string }),
+      ],
     });
   });
 
@@ -202,7 +241,11 @@ describe('cut', () => {
       { shard: 1, toSeqNo: 49, documents: 50 },
     ];
     const parts = cut(known, shards, 60);
-    expect(parts.map(({ range }) => [range?.afterSeqNo, range?.toSeqNo])).toEqual([[-1, 33], [33, 67], [67, 99]]);
+    expect(parts.map(({ range }) => [range?.afterSeqNo, range?.toSeqNo])).toEqual([
+      [-1, 33],
+      [33, 67],
+      [67, 99],
+    ]);
     expect(parts.reduce((sum, { documents }) => sum + documents, 0)).toBe(150);
   });
 

@@ -1,0 +1,118 @@
+import { readFileSync, writeFileSync, mkdirSync } from 'node:fs';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { differences, digestIndices } from '../../lab/digest';
+import { allSteps, startOperator, statusOf, type Operator } from '../support/site-run';
+import { http, makeIndex, sharedPair } from '../support/shared-pair';
+import { seededRandom, startWriter } from '../support/writer';
+import { waitUntil } from '../support/wait-until';
+
+/**
+ * Workers are killed with SIGKILL at random moments, of two that work side by side, in a copy and in the catch-up of a live
+ * source. SHARDLIFT_KILLS says how often; the figures in docs/copy-performance.md are from 50.
+ */
+const kills = Number(process.env['SHARDLIFT_KILLS'] ?? 8);
+
+jest.setTimeout(300_000 + kills * 20_000);
+
+const pair = sharedPair();
+let operator: Operator;
+
+beforeAll(async () => {
+  operator = await startOperator(pair, 'documents-crash');
+  await operator.startWorker();
+  await operator.startWorker();
+});
+afterAll(async () => operator?.stop());
+
+async function killAtRandom(random: () => number, isOver: () => Promise<boolean>): Promise<number> {
+  let killed = 0;
+  while (killed < kills && !(await isOver())) {
+    await sleep(1000 + random() * 6000);
+    await operator.killWorker();
+    killed += 1;
+    await operator.startWorker();
+  }
+  return killed;
+}
+
+/** An example of the repository, on the pair and with some of its text replaced. */
+function fromExample(name: string, replaced: [RegExp, string][]): string {
+  let text = readFileSync(path.join(__dirname, '..', '..', 'examples', name), 'utf8')
+    .replace('http://127.0.0.1:9200', pair.source)
+    .replace('http://127.0.0.1:9201', pair.target);
+  for (const [from, to] of replaced) text = text.replace(from, to);
+  const directory = path.join(pair.directory, 'documents-crash', 'runs');
+  mkdirSync(directory, { recursive: true });
+  const file = path.join(directory, name);
+  writeFileSync(file, text);
+  return file;
+}
+
+async function start(file: string): Promise<void> {
+  const started = await operator.cli.run(['start', file], { capture: true });
+  expect([started.code, started.stderr]).toEqual([0, expect.any(String)]);
+}
+
+const isEnded = async (run: string) => {
+  const status = await statusOf(operator, run).catch(() => undefined);
+  return status?.endedAt !== undefined;
+};
+
+async function unlike(indices: string[], called = (name: string) => name): Promise<string[]> {
+  const from = await digestIndices({ url: pair.source, indices });
+  const to = await digestIndices({ url: pair.target, indices: indices.map(called) });
+  const back = Object.fromEntries(indices.map((name) => [name, to[called(name)]!]));
+  return differences(from, back, { versions: true });
+}
+
+test('a copy ends whole, though its workers are killed again and again', async () => {
+  const run = 'shop-by-copy';
+  await makeIndex(pair.source, 'shop-orders', 30_000, { number_of_shards: 3 });
+  await makeIndex(pair.source, 'shop-customers', 8_000);
+  // slow enough to be met in its midst by every kill
+  const rate = Math.max(200, Math.round(38_000 / (kills * 5)));
+  const file = fromExample('05-copy.yaml', [
+    [/maxDocuments: \d+/, 'maxDocuments: 3000'],
+    [/bulkBytes: .*/, `bulkBytes: 50kb\n    docsPerSec: ${rate}`],
+  ]);
+  await start(file);
+  const killed = await killAtRandom(seededRandom(7), () => isEnded(run));
+  await waitUntil(() => isEnded(run), Boolean, { timeoutMs: 240_000, everyMs: 500, what: 'the end' });
+  const status = await statusOf(operator, run);
+  process.stdout.write(`${run}: ${killed} workers killed, ${status.batches[0]?.steps[2]?.summary ?? ''}\n`);
+  expect(allSteps(status).filter(({ state }) => state === 'stuck')).toEqual([]);
+  expect([status.state, status.differences]).toEqual(['completed', []]);
+  expect(killed).toBeGreaterThan(0);
+  expect(await unlike(['shop-orders', 'shop-customers'], (name) => name.replace('shop-', ''))).toEqual([]);
+});
+
+test('a live source is caught up with and cut over from, workers killed again and again', async () => {
+  const run = 'live-shop';
+  const indices = ['live-orders', 'live-carts'];
+  await makeIndex(pair.source, 'live-orders', 10_000, { number_of_shards: 2, 'index.gc_deletes': '1s' });
+  await makeIndex(pair.source, 'live-carts', 2_000);
+  const writer = startWriter(pair.source, indices, { seed: 11, perSecond: 200, ids: 12_000 });
+  await start(fromExample('06-copy-and-follow.yaml', [[/interval: .*/, 'interval: 1s']]));
+  const killed = await killAtRandom(seededRandom(11), async () => false);
+  await operator.temporal.kill9();
+  await operator.temporal.restart();
+  await waitUntil(
+    () => statusOf(operator, run).catch(() => undefined),
+    (status) => status?.state === 'waiting',
+    { timeoutMs: 240_000, everyMs: 500, what: 'the gate' },
+  );
+  const approving = operator.cli.run(['approve', run, 'cutover', '--reason', 'test'], { capture: true });
+  expect((await approving).code).toBe(0);
+  // it goes on until the write block meets it, as an application would
+  await waitUntil(() => isEnded(run), Boolean, { timeoutMs: 240_000, everyMs: 500, what: 'the end' });
+  const written = await writer.stop();
+  const status = await statusOf(operator, run);
+  const { catchUp } = status;
+  process.stdout.write(
+    `${run}: ${killed} workers and the Temporal server killed; ${JSON.stringify(written)}; ${catchUp?.rounds} rounds, ${catchUp?.written} written, ${catchUp?.deleted} deleted\n`,
+  );
+  expect([status.state, status.differences]).toEqual(['completed', []]);
+  for (const index of indices) await http(`${pair.source}/${index}/_settings`, 'PUT', { 'index.blocks.write': null });
+  expect(await unlike(indices)).toEqual([]);
+});

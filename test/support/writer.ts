@@ -1,0 +1,76 @@
+import { http } from './shared-pair';
+
+/** Mulberry32: the same numbers for the same seed. */
+export function seededRandom(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
+  };
+}
+
+export interface Written {
+  adds: number;
+  deletes: number;
+  /** Refused, as by a write block. */
+  refused: number;
+}
+
+/**
+ * An application that writes to a live cluster: adds, updates, deletes, and documents that come again after their delete,
+ * some with routing. Bulks as they come, until it is stopped.
+ */
+export function startWriter(
+  url: string,
+  indices: readonly string[],
+  { seed, perSecond, ids }: { seed: number; perSecond: number; ids: number },
+) {
+  const random = seededRandom(seed);
+  const written: Written = { adds: 0, deletes: 0, refused: 0 };
+  let isStopped = false;
+  let counter = 0;
+
+  async function write(): Promise<void> {
+    const lines: string[] = [];
+    const count = Math.max(1, Math.round(perSecond / 5));
+    for (let each = 0; each < count; each++) {
+      const index = indices[Math.floor(random() * indices.length)];
+      const id = Math.floor(random() * ids);
+      const routing = id % 17 === 0 ? `,"routing":"r${id % 5}"` : '';
+      if (random() < 0.2) lines.push(`{"delete":{"_index":"${index}","_id":"${id}"${routing}}}`);
+      else {
+        lines.push(`{"index":{"_index":"${index}","_id":"${id}"${routing}}}`);
+        lines.push(`{"n":${(counter += 1)},"exact":1.0,"huge":12345678901234567890,"text":"written ${random()}"}`);
+      }
+    }
+    const { body } = await http<{ items?: Record<string, { status: number }>[] }>(
+      `${url}/_bulk`,
+      'POST',
+      `${lines.join('\n')}\n`,
+    );
+    for (const item of body.items ?? []) {
+      const [[verb, { status }]] = Object.entries(item) as [[string, { status: number }]];
+      if (status >= 400 && status !== 404) written.refused += 1;
+      else if (verb === 'delete') written.deletes += 1;
+      else written.adds += 1;
+    }
+  }
+
+  const writing = (async () => {
+    while (!isStopped) {
+      const startedAt = Date.now();
+      await write();
+      await new Promise((resolve) => setTimeout(resolve, Math.max(0, 200 - (Date.now() - startedAt))));
+    }
+  })();
+
+  return {
+    async stop(): Promise<Written> {
+      isStopped = true;
+      await writing;
+      return written;
+    },
+  };
+}
