@@ -6,6 +6,7 @@ import type { MetadataActivities } from '../contracts/metadata';
 import type { ReindexActivities } from '../contracts/reindex';
 import { createNodeActivities } from './cluster-settings/nodes';
 import { createSettingsActivities } from './cluster-settings/settings';
+import { attended } from './context';
 import { createCatchUpActivities } from './catch-up';
 import { createCopyActivities } from './copy';
 import { createMetadataActivities } from './metadata';
@@ -44,27 +45,55 @@ export function createActivities({ failedDocumentsDirectory }: ActivityPlaces): 
   const deps = { clusters };
   const pool = new ConnectionPool();
   const hosts = createHostActivities({ pool });
+  const activities: Activities['activities'] = {
+    ...hosts,
+    ...createPlanningActivities(deps),
+    ...createVerificationActivities(deps),
+    ...createNodeActivities(deps),
+    ...createSettingsActivities(deps),
+    ...createRepositoryActivities(deps),
+    ...createSnapshotActivities(deps),
+    ...createRestoreActivities(deps),
+    ...createFinalizeActivities(deps),
+    ...createWriteBlockActivities(deps),
+    ...createAliasActivities(deps),
+    ...createMetadataActivities(deps),
+    ...createReindexActivities(deps),
+    ...createCopyActivities({ ...deps, failedDocumentsDirectory }),
+    ...createCatchUpActivities({ ...deps, failedDocumentsDirectory }),
+  };
+  for (const name of ofRequests) attend(activities, name);
   return {
-    activities: {
-      ...hosts,
-      ...createPlanningActivities(deps),
-      ...createVerificationActivities(deps),
-      ...createNodeActivities(deps),
-      ...createSettingsActivities(deps),
-      ...createRepositoryActivities(deps),
-      ...createSnapshotActivities(deps),
-      ...createRestoreActivities(deps),
-      ...createFinalizeActivities(deps),
-      ...createWriteBlockActivities(deps),
-      ...createAliasActivities(deps),
-      ...createMetadataActivities(deps),
-      ...createReindexActivities(deps),
-      ...createCopyActivities({ ...deps, failedDocumentsDirectory }),
-      ...createCatchUpActivities({ ...deps, failedDocumentsDirectory }),
-    },
+    activities,
     close: async () => {
       pool.close();
       await clusters.close();
     },
   };
+}
+
+/** Made of nothing but requests with time limits of their own: see `attended`. */
+const ofRequests = [
+  'inspectClusters',
+  'planMigration',
+  'readSelection',
+  'verifyIndices',
+  'evaluateMetadata',
+  'applyMetadata',
+  'readDrift',
+  'createIndices',
+  'endLoad',
+  'planParts',
+  'copyPart',
+  'planReindexParts',
+  'reindexPart',
+  'readPositions',
+  'beginCatchUp',
+  'catchUpRound',
+  'endCatchUp',
+] as const satisfies (keyof Activities['activities'])[];
+
+function attend(activities: Activities['activities'], name: (typeof ofRequests)[number]): void {
+  const act = activities[name] as (input: unknown) => Promise<unknown>;
+  Object.assign(activities, { [name]: (input: unknown) => attended(() => act(input)) });
 }

@@ -19,6 +19,7 @@ export const lazy = {
   clusterAnswers: () => require('./init/cluster-answers') as typeof import('./init/cluster-answers'),
   runbookText: () => require('./init/runbook-text') as typeof import('./init/runbook-text'),
   jsonSchema: () => require('./json-schema') as typeof import('./json-schema'),
+  dump: () => require('../worker/dump') as typeof import('../worker/dump'),
   worker: () => require('../worker/run-worker') as typeof import('../worker/run-worker'),
   /** The worker's own: both sides must read what the other wrote. */
   dataConverter: () => (require('../worker/data-converter') as typeof import('../worker/data-converter')).dataConverter,

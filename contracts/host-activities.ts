@@ -1,3 +1,4 @@
+import type { RemoteAllowlistInput } from './reindex';
 import type { MigrationRunbook } from './runbook';
 import type { Change, Check, HostRecordKind } from './status';
 import type { HostChange, SharePlan } from './plan';
@@ -134,6 +135,8 @@ export interface HostActivities {
 
   /** path.repo in elasticsearch.yml, comments and order kept. Restarts nothing. */
   ensurePathRepo(input: PathRepoInput): Promise<StepOutcome>;
+  /** The source's address in the setting that lets the node fetch from it; restarts nothing. */
+  setRemoteAllowlist(input: RemoteAllowlistInput): Promise<StepOutcome>;
   /** Looks; changes nothing. */
   readNodeService(input: HostInput): Promise<NodeServiceState>;
   /** systemctl restart, unless the running process already started after the file's last change. */

@@ -107,6 +107,8 @@ export interface MigrationPlan {
   aliases: AliasAction[];
   /** Whether the source takes several snapshots at once (7.9 and later). */
   concurrentSnapshots: boolean;
+  /** What elasticsearch.yml of the target's nodes must have, for a remote reindex. */
+  remoteAllowlist?: { setting: string; entries: string[] };
   /** What becomes of settings, mappings, templates and the like; left out where none of them is the run's work. */
   metadata?: MetadataEvaluation;
   predicted: { seconds: number; sourceShareBytes: number; targetDiskBytes: number; from: string };

@@ -5,7 +5,7 @@ import type { DocumentActivities } from '../contracts/document-activities';
 import type { HostActivities } from '../contracts/host-activities';
 import type { MetadataActivities } from '../contracts/metadata';
 import type { ReindexActivities } from '../contracts/reindex';
-import { documents, follow, install, short, survey } from './activity-options';
+import { documents, follow, hostSurvey, install, short, survey } from './activity-options';
 
 type All = ActivityInterfaceFor<
   CatchUpActivities & ClusterActivities & DocumentActivities & HostActivities & MetadataActivities & ReindexActivities
@@ -14,9 +14,9 @@ type All = ActivityInterfaceFor<
 /** Which activity has which time class; what is not named here is short. */
 const presets: Partial<Record<keyof All, ActivityOptions>> = {
   inspectClusters: survey,
-  inspectHosts: survey,
+  inspectHosts: hostSurvey,
   planMigration: survey,
-  previewHostChanges: survey,
+  previewHostChanges: hostSurvey,
   verifyIndices: survey,
   readSelection: survey,
   installPackage: install,

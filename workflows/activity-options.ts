@@ -28,16 +28,19 @@ const patient = {
 /** Reads, and changes made by one request or a few commands; 60 s is three requests that hang until their own limit. */
 export const short: ActivityOptions = { ...common, startToCloseTimeout: '60s', retry: patient };
 
-/**
- * Many requests in one activity, as the preflight's: a heartbeat after each, so a lost worker shows sooner. One request,
- * such as the refresh of a large index, takes up to 2 min.
- */
+/** Activities that wait for many answers say so every 4 s (`attended`): a lost worker is noticed after this. */
+const attendedTimeout = '15s';
+
+/** Many requests in one activity, as the preflight's or a comparison's; each has its own limit, of up to some minutes. */
 export const survey: ActivityOptions = {
   ...common,
   startToCloseTimeout: '60m',
-  heartbeatTimeout: '5m',
+  heartbeatTimeout: attendedTimeout,
   retry: patient,
 };
+
+/** Commands on every host, each with its own limit of up to some minutes; a heartbeat after each. */
+export const hostSurvey: ActivityOptions = { ...survey, heartbeatTimeout: '5m' };
 
 /** Installing a package downloads; its output is its heartbeat. A failing package manager rarely mends itself: 5 attempts. */
 export const install: ActivityOptions = {
@@ -60,12 +63,12 @@ export const follow: ActivityOptions = {
 };
 
 /**
- * Moving documents: activities that wait for many answers say so every 4 s (`attended`), so a lost worker is noticed after
- * the heartbeat timeout and another one goes on from the last checkpoint. Many attempts, as for `follow`.
+ * Moving documents, for as long as that takes. After the loss of a worker another one goes on from the last checkpoint; many
+ * attempts, as for `follow`.
  */
 export const documents: ActivityOptions = {
   ...common,
   startToCloseTimeout: '30d',
-  heartbeatTimeout: '15s',
+  heartbeatTimeout: attendedTimeout,
   retry: { ...patient, maximumAttempts: 60 },
 };

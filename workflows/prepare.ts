@@ -6,6 +6,7 @@ import type { Change } from '../contracts/status';
 import { allEnded } from './all-settled';
 import { intendSettings } from './cluster-settings';
 import { workflowFailure } from './failure-info';
+import { allowRemote } from './remote-allowlist';
 import { rollNodes } from './rolling-restart';
 import type { RunBoard } from './run-board';
 
@@ -14,6 +15,7 @@ import type { RunBoard } from './run-board';
  * Hosts are worked on side by side; nodes restart one by one.
  */
 export async function prepare(board: RunBoard, plan: MigrationPlan, facts: HostFacts[]): Promise<void> {
+  await allowRemote(board, plan);
   for (const share of plan.shares) await serveShare(board, share, ownerOf(facts));
   await allEnded(
     plan.shares.flatMap((share) => share.clients.map(({ host }) => mountShare(board, share, host, ownerOf(facts)))),

@@ -1,6 +1,5 @@
 import path from 'node:path';
 import type { DocumentActivities } from '../../contracts/document-activities';
-import { attended } from '../context';
 import type { ByteClients, Clusters } from '../elasticsearch/cluster';
 import { copyPart } from './copy-part';
 import { failedDocuments, partFileName } from './failed-documents';
@@ -39,7 +38,7 @@ export function createCopyActivities({
       const name = partFileName(part.index, part.slice?.id ?? part.shard, part.afterSeqNo);
       const failed = failedDocuments(path.join(failedDocumentsDirectory, owner), name, part.index);
       try {
-        return await attended(() => copyPart(input, { source, target, reader, writer }, failed));
+        return await copyPart(input, { source, target, reader, writer }, failed);
       } finally {
         reader.close();
         writer.close();

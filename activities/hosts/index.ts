@@ -12,6 +12,7 @@ import { ensureMount } from './mount';
 import { ensureNfsService } from './nfs-service';
 import { readNodeService, restartNodeService } from './node-service';
 import { installPackage } from './packages';
+import { setRemoteAllowlist } from './remote-allowlist';
 import { ensurePathRepo } from './path-repo';
 import { previewHostChanges } from './preview';
 import { listHostRecords } from './record';
@@ -43,6 +44,7 @@ export function createHostActivities(deps: HostActivitiesDeps): HostActivities {
     ensureFirewall: async (input) => ensureFirewall(on(input), input),
     ensureMount: async (input) => ensureMount(on(input), input),
     checkShare: (input) => checkShare(hostOf, input),
+    setRemoteAllowlist: async (input) => setRemoteAllowlist(on(input), input),
     ensurePathRepo: async (input) => ensurePathRepo(on(input), input),
     readNodeService: async (input) => readNodeService(on(input), input),
     restartNodeService: async (input) => restartNodeService(on(input), input),

@@ -9,6 +9,7 @@ import { undoNfsService } from './nfs-service';
 import { forgetRestarts } from './node-service';
 import { restoreYml } from './path-repo';
 import { readRecord, removeRecord, type HostRecord } from './record';
+import { isAllowlistRecord, restoreAllowlist } from './remote-allowlist';
 import { undoShareDirectory } from './share-directory';
 
 /** Any state: each kind of record is read back as what was written under that kind. */
@@ -54,10 +55,16 @@ async function takeBack(host: Host, record: AnyRecord): Promise<string> {
     case 'firewall':
       return undoFirewall(host, before as Parameters<typeof undoFirewall>[1]);
     case 'pathRepo':
-      return takeBackPathRepo(host, record);
+      return isAllowlistRecord(record) ? takeBackAllowlist(host, record) : takeBackPathRepo(host, record);
     case 'restart':
       return 'a restart is not taken back';
   }
+}
+
+async function takeBackAllowlist(host: Host, record: AnyRecord): Promise<string> {
+  const summary = await restoreAllowlist(host, record);
+  await forgetRestarts(host, record.run);
+  return summary;
 }
 
 async function takeBackPathRepo(host: Host, record: AnyRecord): Promise<string> {

@@ -1,7 +1,10 @@
 import type { ClustersInspection, PlanResult, RunInput } from '../../contracts/cluster-activities';
 import { parseBytes } from '../../contracts/bytes';
 import type { HostFacts } from '../../contracts/host-activities';
-import type { MigrationPlan } from '../../contracts/plan';
+import type { ClusterFacts, MigrationPlan } from '../../contracts/plan';
+import type { MigrationRunbook } from '../../contracts/runbook';
+import { parseVersion } from '../elasticsearch/version';
+import { allowlistSettings, remoteAddress } from '../reindex/remote';
 import { planBatches } from './batches';
 import { checkNodesKnown } from './checks/host-checks';
 import { checkShareRoom } from './checks/share-room-check';
@@ -36,6 +39,7 @@ export function makePlan({ runbook, clusters, hosts, targetRecoveryLimit }: Plan
     shares: planShares(runbook),
     repositories: isSnapshot ? planRepositories(runbook) : [],
     ...(copy ? { copy } : {}),
+    ...(runbook.method === 'remote-reindex' ? { remoteAllowlist: allowlistOf(runbook, target) } : {}),
     aliases,
     concurrentSnapshots,
     predicted: predict({
@@ -48,6 +52,14 @@ export function makePlan({ runbook, clusters, hosts, targetRecoveryLimit }: Plan
     }),
   };
   return { checks: [...checks, ...(isSnapshot ? checkShareRoom(runbook, plan, hosts) : [])], plan, hostChanges: [] };
+}
+
+function allowlistOf(
+  runbook: MigrationRunbook,
+  { version, distribution }: ClusterFacts,
+): { setting: string; entries: string[] } {
+  const [setting = ''] = allowlistSettings({ text: version, ...parseVersion(version), distribution });
+  return { setting, entries: [remoteAddress(runbook).entry] };
 }
 
 function dataNodes(nodes: { roles: string[] }[]): number {

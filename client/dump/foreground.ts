@@ -1,12 +1,8 @@
 import type { DumpActivities } from '../../contracts/dump';
 import { ClientError } from '../client-error';
 import { exitCodes } from '../exit-codes';
+import { lazy } from '../lazy';
 import type { Session } from '../session';
-
-/** Loaded when a verb needs it, as all that `lazy.ts` names. */
-const engine = () =>
-  // eslint-disable-next-line @typescript-eslint/no-require-imports -- as in lazy.ts
-  require('../../worker/dump') as typeof import('../../worker/dump');
 
 const toldMs = 2_000;
 
@@ -28,9 +24,9 @@ export async function inForeground<Result>(
     session.note(tell(progress));
   };
   try {
-    return await engine().withDumpActivities({ signal: stop.signal, onProgress }, (activities) =>
-      work(activities, stop.signal),
-    );
+    return await lazy
+      .dump()
+      .withDumpActivities({ signal: stop.signal, onProgress }, (activities) => work(activities, stop.signal));
   } catch (error) {
     throw inWords(error);
   } finally {

@@ -56,7 +56,11 @@ test('documents of all sorts get there as the bytes that they are, with id, rout
     Array.from({ length: 100 }, (_, id) => `{"delete":{"_id":"${id * 11}"}}`),
   );
   await must(`${pair.source}/${encodeURIComponent(odd)}`, 'PUT', {
-    settings: { number_of_shards: 2, number_of_replicas: 0, analysis: { analyzer: { mine: { type: 'standard', stopwords: ['of'] } } } },
+    settings: {
+      number_of_shards: 2,
+      number_of_replicas: 0,
+      analysis: { analyzer: { mine: { type: 'standard', stopwords: ['of'] } } },
+    },
     mappings: { dynamic: false, properties: { text: { type: 'text', analyzer: 'mine' } } },
   });
   await bulk(

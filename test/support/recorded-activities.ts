@@ -91,6 +91,7 @@ export function recordedActivities(plan: MigrationPlan, over: Partial<All> = {})
     'ensureMount',
     'checkShare',
     'ensurePathRepo',
+    'setRemoteAllowlist',
     'readNodeService',
     'restartNodeService',
     'copySnapshotFiles',
