@@ -363,6 +363,8 @@ function checkMethod(
   wrong: (path: (string | number)[], message: string) => void,
 ): void {
   const { method = 'snapshot', snapshot, copy, reindex, catchUp } = runbook;
+  // told by itself: what is no method says nothing of the sections
+  if (!methods.includes(method)) return;
   if (method === 'snapshot' && snapshot === undefined)
     wrong(['snapshot'], 'where snapshots are kept, as method is snapshot');
   if (method !== 'snapshot' && snapshot !== undefined) wrong(['snapshot'], `nothing here, as method is ${method}`);

@@ -23,6 +23,26 @@ function installPackages() {
   }
 }
 
+function parentOf(pid) {
+  try {
+    // after the last bracket, as a program's name may have some: state, then the parent
+    const stat = fs.readFileSync(`/proc/${pid}/stat`, 'utf8');
+    return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]);
+  } catch {
+    return 0;
+  }
+}
+
+/** npm, and the shell that it starts us by, cannot tell of their own death by SIGKILL: an orphan ends as by SIGTERM. */
+function endWithLaunchers(child) {
+  if (process.env.npm_lifecycle_event === undefined || !fs.existsSync('/proc/self/stat')) return;
+  const shell = process.ppid;
+  const npm = parentOf(shell);
+  setInterval(() => {
+    if (process.ppid !== shell || parentOf(shell) !== npm) child.kill('SIGTERM');
+  }, 2_000).unref();
+}
+
 function main() {
   const [what, ...args] = process.argv.slice(2);
   const entry = ENTRIES[what];
@@ -36,6 +56,7 @@ function main() {
     cwd: root,
     stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
   });
+  endWithLaunchers(child);
   let lastSignal = 0;
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
     process.on(signal, () => {

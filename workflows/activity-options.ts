@@ -42,11 +42,11 @@ export const survey: ActivityOptions = {
 /** Commands on every host, each with its own limit of up to some minutes; a heartbeat after each. */
 export const hostSurvey: ActivityOptions = { ...survey, heartbeatTimeout: '5m' };
 
-/** Installing a package downloads; its output is its heartbeat. A failing package manager rarely mends itself: 5 attempts. */
+/** Installing a package downloads; its output is its heartbeat, and on a busy host it is silent for minutes. A failing package manager rarely mends itself: 5 attempts. */
 export const install: ActivityOptions = {
   ...common,
   startToCloseTimeout: '20m',
-  heartbeatTimeout: '60s',
+  heartbeatTimeout: '3m',
   retry: { ...patient, maximumAttempts: 5 },
 };
 

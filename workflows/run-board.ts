@@ -203,7 +203,7 @@ export class RunBoard {
         bytes: sum(this.batches, 'sizeBytes'),
         bytesDone: sum(done, 'sizeBytes'),
         documents: sum(this.batches, 'documents'),
-        documentsDone: sum(done, 'documents'),
+        documentsDone: sum(done, 'documents') - refusedIn(done),
         indices: sum(this.batches, 'indices'),
         indicesDone: sum(done, 'indices'),
       },
@@ -424,6 +424,10 @@ export function isUnderWay(batch: BatchStatus): boolean {
 function differenceOf({ index, type, reason, count, example, remedy }: RefusalCause): Difference {
   const documents = count === 1 ? `the document ${example} was` : `${count} documents were, such as ${example},`;
   return { where: `index ${index}`, what: `${documents} refused by the target: ${type}: ${reason}; ${remedy}` };
+}
+
+function refusedIn(batches: BatchStatus[]): number {
+  return batches.flatMap(({ refused }) => refused).reduce((sum, { count }) => sum + count, 0);
 }
 
 function refuse(reason: string | undefined): void {

@@ -59,7 +59,9 @@ export function createClusters(): Clusters & ByteClients {
       const root = await request<RootAnswer>(probe, side, { method: 'GET', path: '/' });
       const version = readVersion(root.body);
       // The 7.17 client speaks to 6.x and 7.x; newer servers want the media types of their own major.
-      if (version.distribution === 'elasticsearch' && version.major >= 6) {
+      // It takes a build without X-Pack, and what is not Elasticsearch, for something else, and refuses it.
+      const isKnown = version.distribution === 'elasticsearch' && root.body.version.build_flavor !== 'oss';
+      if (isKnown && version.major >= 6) {
         client = openClient(version.major >= 9 ? 9 : version.major === 8 ? 8 : 7, connection, credentials);
         await probe.close();
         // The 7.17 client checks the product by its first request besides GET /, and warns when eleven come at once.
@@ -137,7 +139,12 @@ async function request<T>(client: RawClient, side: Side, params: RequestParams):
 
 interface RootAnswer {
   cluster_uuid: string;
-  version: { number: string; distribution?: string; minimum_index_compatibility_version?: string };
+  version: {
+    number: string;
+    distribution?: string;
+    build_flavor?: string;
+    minimum_index_compatibility_version?: string;
+  };
 }
 
 function readVersion(root: RootAnswer): Version {

@@ -39,6 +39,10 @@ const neverTaken: LeftOut[] = [
     setting: /^index\.blocks\.(read|read_only|metadata)$/,
     why: 'it would keep the run from verifying and finishing the index; set it when the run has ended',
   },
+  {
+    setting: /^index\.blocks\.write$/,
+    why: 'this run may have set it on the source; set it on the target if it is wanted there',
+  },
   { setting: /^index\.(frozen|search\.throttled)$/, why: 'the copy is an ordinary index, not a frozen one' },
   { setting: /^index\.store\.snapshot\..+$/, why: 'the copy is an ordinary index, not a mounted snapshot' },
   { setting: /^index\.(xpack\.ccr\.following_index|xpack\.ccr\..+)$/, why: 'the copy follows no leader' },
@@ -146,7 +150,7 @@ const lifetimes: Known[] = [
 ];
 
 export interface AdaptedSettings {
-  /** What the index is to have in the end; blocks and lifecycle are among them only when they are to be set. */
+  /** What the index is to have in the end; lifecycle is among them only when it is to be set. */
   settings: FlatSettings;
   /** Those of them that may only come once all documents are there. */
   afterLoad: FlatSettings;
@@ -210,8 +214,8 @@ export function adaptSettings(
 
   const afterLoad: FlatSettings = {};
   for (const [key, value] of Object.entries(settings)) {
-    // A pipeline would change the documents a second time, a block would keep them out, ILM might act on half an index.
-    if (!/^index\.(blocks\.write|lifecycle\..+|default_pipeline|final_pipeline)$/.test(key)) continue;
+    // A pipeline would change the documents a second time, ILM might act on half an index.
+    if (!/^index\.(lifecycle\..+|default_pipeline|final_pipeline)$/.test(key)) continue;
     afterLoad[key] = value;
   }
   return { settings, afterLoad, notes, refusals };

@@ -168,7 +168,7 @@ async function patternsOf(target: Cluster): Promise<{ name: string; matches: (na
  */
 async function digestsOf(
   source: Cluster,
-  { metadata, runbook }: MetadataInput,
+  { metadata }: MetadataInput,
   definitions: Map<string, SourceIndex>,
 ): Promise<MetadataDigests> {
   const digests: MetadataDigests = {};
@@ -181,9 +181,8 @@ async function digestsOf(
     }
   }
   for (const [name, { settings, mappings }] of definitions) {
-    const own = Object.entries(withoutServers(settings)).filter(
-      ([key]) => !(runbook.freeze !== 'none' && key === 'index.blocks.write'),
-    );
+    // never taken along, and set by the run itself
+    const own = Object.entries(withoutServers(settings)).filter(([key]) => key !== 'index.blocks.write');
     digests[`index-settings ${name}`] = digestOf(Object.fromEntries(own));
     digests[`mappings ${name}`] = digestOf(mappings);
   }

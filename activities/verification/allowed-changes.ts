@@ -68,8 +68,8 @@ export const allowedSettings: SettingRule[] = [
     when: ({ source, target }) => source === 'true' && target !== 'true',
   },
   {
-    setting: /^index\.(creation_date|version\.created)$/,
-    reason: 'a copy is an index of its own',
+    setting: /^index\.(creation_date|version\.created|replication\.type)$/,
+    reason: 'a copy is an index of its own, with what its server writes into each',
     isSilent: true,
     when: ({ source }) => source === undefined,
   },

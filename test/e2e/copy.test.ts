@@ -90,7 +90,11 @@ test('documents of all sorts get there as the bytes that they are, with id, rout
   await makeIndex(pair.source, empty, 0);
   await must(`${pair.source}/_aliases`, 'POST', { actions: [{ add: { index: many, alias: 'copying-alias' } }] });
   const file = await operator.start(
-    copyRunbook(run, { batches: { maxIndices: 2 }, copy: { parts: { maxDocuments: 1000, inFlight: 3 } } }),
+    copyRunbook(run, {
+      freeze: 'beforeMove',
+      batches: { maxIndices: 2 },
+      copy: { parts: { maxDocuments: 1000, inFlight: 3 } },
+    }),
   );
   const status = await operator.ended(run);
   expect(status.state).toBe('completed');
@@ -107,6 +111,8 @@ test('documents of all sorts get there as the bytes that they are, with id, rout
   expect(
     Object.keys(settings.body[many]?.settings ?? {}).filter((key) => /refresh|translog|exclude/.test(key)),
   ).toEqual([]);
+  // the block that the run put on the source is not for the target
+  await must(`${pair.target}/${many}/_doc/later?refresh=true`, 'PUT', { n: 1 });
   const planned = await operator.shardlift('plan', file);
   expect(planned.out).toContain('Method: copy');
 });

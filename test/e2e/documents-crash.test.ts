@@ -112,6 +112,7 @@ test('a live source is caught up with and cut over from, workers killed again an
   process.stdout.write(
     `${run}: ${killed} workers and the Temporal server killed; ${JSON.stringify(written)}; ${catchUp?.rounds} rounds, ${catchUp?.written} written, ${catchUp?.deleted} deleted\n`,
   );
+  expect(written.adds).toBeGreaterThan(500);
   expect([status.state, status.differences]).toEqual(['completed', []]);
   for (const index of indices) await http(`${pair.source}/${index}/_settings`, 'PUT', { 'index.blocks.write': null });
   expect(await unlike(indices)).toEqual([]);

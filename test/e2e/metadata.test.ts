@@ -140,13 +140,17 @@ describe('7.17 to 8.19', () => {
     const settings = await flatSettings(target, 'meta-old');
     expect(settings).toMatchObject({
       'index.refresh_interval': '17s',
-      'index.blocks.write': 'true',
       'index.default_pipeline': 'meta-nothing',
       'index.sort.field': 'at',
       'index.soft_deletes.retention.operations': '1000',
       'index.analysis.filter.stops.stopwords': ['a'],
     });
-    for (const gone of ['gc_deletes', 'translog.durability', 'routing.allocation.total_shards_per_node'])
+    for (const gone of [
+      'blocks.write',
+      'gc_deletes',
+      'translog.durability',
+      'routing.allocation.total_shards_per_node',
+    ])
       expect(settings).not.toHaveProperty([`index.${gone}`]);
     expect(await activities.endLoad(input)).toMatchObject({ changed: false });
     expect((await http<{ count: number }>(`${target}/meta-old/_count`)).body.count).toBe(1);
@@ -170,10 +174,8 @@ describe('7.17 to 8.19', () => {
     expect(followed).not.toHaveProperty(['index.translog.durability']);
     const { catchUp: _ended, ...runbook } = input.runbook;
     await activities.endLoad({ ...input, runbook });
-    expect(await flatSettings(target, 'new-metac-a')).toMatchObject({
-      'index.gc_deletes': '90s',
-      'index.blocks.write': 'true',
-    });
+    expect(await flatSettings(target, 'new-metac-a')).toMatchObject({ 'index.gc_deletes': '90s' });
+    expect(await flatSettings(target, 'new-metac-a')).not.toHaveProperty(['index.blocks.write']);
   });
 
   test('an index that is somebody else’s is not taken, and one that cannot be made is refused before any is made', async () => {

@@ -174,6 +174,58 @@ function abortedRun(): Scenario {
   };
 }
 
+/** Documents by copy: refused ones driven again at the gate, limits changed, a live source followed, drained and cut over. */
+function followedRun(): Scenario {
+  const positions = [{ index: 'index-1', uuid: 'uuid-index-1', seqNos: [99] }];
+  const cause = { index: 'index-1', type: 't', reason: 'r', count: 1, example: '1', remedy: 'mend it' };
+  let copies = 0;
+  let rounds = 0;
+  const { activities } = recordedActivities(
+    planOf(1, { method: 'copy', repositories: [], concurrentSnapshots: false }),
+    {
+      planParts: async () => ({
+        parts: [{ index: 'index-1', uuid: 'uuid-index-1', shard: 0, afterSeqNo: -1, toSeqNo: 99, documents: 100 }],
+      }),
+      copyPart: async () => {
+        const isFirst = (copies += 1) === 1;
+        const totals = { written: 99, superseded: 0, refused: isFirst ? 1 : 0, bytes: 1 };
+        return { ...totals, isDone: true, throughSeqNo: 99, causes: isFirst ? [cause] : [] };
+      },
+      beginCatchUp: async () => ({ changed: true, summary: '', changes: [], positions }),
+      catchUpRound: async () => {
+        const lag = (rounds += 1) === 1 ? 10 : 0;
+        const totals = { written: lag, superseded: 0, refused: 0, bytes: 1, deleted: 0, replaced: 0 };
+        return { ...totals, lag, positions, causes: [], differences: [], unread: [] };
+      },
+    },
+  );
+  return {
+    name: 'copy-and-follow',
+    activities,
+    async run(client, taskQueue) {
+      const runbook = runbookOf('history-followed', {
+        method: 'copy',
+        snapshot: undefined,
+        gates: ['cutover'],
+        freeze: 'atCutover',
+        catchUp: { kind: 'sequence', interval: '1s', lagBelow: 0 },
+      });
+      const handle = await start(client, taskQueue, runbook);
+      await reach(handle, ({ state }) => state === 'waiting');
+      await handle.executeUpdate(updates.tune, { args: [{ ...why, limits: { docsPerSec: 500 } }] });
+      await handle.executeUpdate(updates.retryFailed, { args: [why] });
+      await reach(handle, ({ differences }) => differences.length === 0);
+      await handle.executeUpdate(updates.approve, { args: [{ ...why, gate: 'cutover' }] });
+      await handle.result();
+      return [
+        { type: workflowTypes.migration, workflowId: runbook.name },
+        { type: workflowTypes.moveBatch, workflowId: `${runbook.name}/batch-0001` },
+        { type: workflowTypes.catchUp, workflowId: `${runbook.name}/catch-up` },
+      ];
+    },
+  };
+}
+
 function planOnly(): Scenario {
   const { activities } = recordedActivities(planOf(1));
   return {
@@ -188,5 +240,5 @@ function planOnly(): Scenario {
 }
 
 export function scenarios(): Scenario[] {
-  return [gatedRun(), troubledRun(), abortedRun(), planOnly()];
+  return [gatedRun(), troubledRun(), abortedRun(), followedRun(), planOnly()];
 }

@@ -42,7 +42,7 @@ export function startWriter(
       if (random() < 0.2) lines.push(`{"delete":{"_index":"${index}","_id":"${id}"${routing}}}`);
       else {
         lines.push(`{"index":{"_index":"${index}","_id":"${id}"${routing}}}`);
-        lines.push(`{"n":${(counter += 1)},"exact":1.0,"huge":12345678901234567890,"text":"written ${random()}"}`);
+        lines.push(`{"n":${(counter += 1)},"exact":1.0,"text":"written ${random()}"}`);
       }
     }
     const { body } = await http<{ items?: Record<string, { status: number }>[] }>(

@@ -268,7 +268,6 @@ describe('from 6.8', () => {
       'index.refresh_interval': '30s',
       'index.translog.durability': 'async',
       'index.gc_deletes': '5m',
-      'index.blocks.write': 'true',
     });
     const followed = adapt({ settings, mappings }, from, elasticsearch('7.17.29'), { isFollowed: true });
     expect(followed.body.settings).toMatchObject({ 'index.gc_deletes': '0s' });

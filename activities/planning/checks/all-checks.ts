@@ -30,7 +30,7 @@ export function runChecks(facts: CheckFacts): Check[] {
   const { runbook, source, target, selected, taken, nowMs } = facts;
   const isSnapshot = runbook.method === 'snapshot';
   return [
-    ...checkClusters(source, target),
+    ...checkClusters(source, target, runbook.method),
     ...checkIndices(runbook, source, target, selected),
     checkNames(target, selected, taken, (name) => targetName(runbook, name)),
     ...checkAliases(runbook, source, target, selected),

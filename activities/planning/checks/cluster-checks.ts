@@ -1,4 +1,5 @@
 import type { FailureInfo } from '../../../contracts/failures';
+import type { Method } from '../../../contracts/runbook-documents';
 import type { Side } from '../../../contracts/runbook';
 import type { Check } from '../../../contracts/status';
 import { compareVersions, parseVersion } from '../../elasticsearch/version';
@@ -24,11 +25,11 @@ export function checkReachable(subject: CheckSubject, outcome: { version: string
 }
 
 /** Checks of the two clusters as wholes. */
-export function checkClusters(source: ClusterView, target: ClusterView): Check[] {
+export function checkClusters(source: ClusterView, target: ClusterView, method: Method = 'snapshot'): Check[] {
   return [
     checkDifferent(source, target),
     ...[source, target].flatMap((view) => [checkHealth(view), checkPendingTasks(view), checkBlocks(view)]),
-    checkVersions(source, target),
+    checkVersions(source, target, method),
     checkPlugins(source, target),
   ];
 }
@@ -119,7 +120,7 @@ function checkBlocks(view: ClusterView): Check {
 }
 
 /** By the clusters' own versions; index.created-version looks at each index. */
-function checkVersions(source: ClusterView, target: ClusterView): Check {
+function checkVersions(source: ClusterView, target: ClusterView, method: Method): Check {
   const subject: CheckSubject = {
     id: 'cluster.versions',
     level: 'mandatory',
@@ -127,6 +128,7 @@ function checkVersions(source: ClusterView, target: ClusterView): Check {
     wanted: "a target that restores the source's snapshots: not older, and at most one major version newer",
   };
   const seen = `${spell(source)} to ${spell(target)}`;
+  if (method !== 'snapshot') return notApplicable(subject, `${seen}: documents are moved, no snapshot`);
   const why = refusal(source.facts, target.facts);
   return why ? failed(subject, seen, why) : passed(subject, seen);
 }

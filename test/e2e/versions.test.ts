@@ -1,0 +1,119 @@
+import { allSteps, type LiveStatus } from '../../client/live-status';
+import { startPair, type Pair } from '../../lab/pair';
+import { documentDifferences, readDocuments } from '../support/read-documents';
+import { must, startPairOperator, type PairOperator } from '../support/pair-operator';
+import { runbookOf } from '../support/fixtures';
+import { http } from '../support/shared-pair';
+
+/**
+ * Copies between versions, each on two real clusters: what was there before, and what is written while the run waits at the
+ * cutover. SHARDLIFT_VERSIONS=all goes through the whole table, or names pairs as "6.8.23/8.19.21,…".
+ */
+const sources = ['5.6.16', '6.8.23', '7.10.2', '7.17.29', '8.19.21', '1.3.14', '2.19.6'];
+const targets = ['7.17.29', '8.19.21', '9.5.3', '2.19.6', '3.6.0'];
+const wanted = process.env['SHARDLIFT_VERSIONS'] ?? '6.8.23/8.19.21';
+const table =
+  wanted === 'all'
+    ? sources.flatMap((source) => targets.map((target) => [source, target] as const))
+    : wanted.split(',').map((pair) => pair.split('/') as unknown as readonly [string, string]);
+
+jest.setTimeout(300_000);
+
+let operator: PairOperator;
+const results: string[] = [];
+
+beforeAll(async () => {
+  operator = await startPairOperator();
+});
+afterAll(async () => {
+  process.stdout.write(`\nsource -> target: copy, catch-up\n${results.join('\n')}\n`);
+  await operator?.stop();
+});
+
+/** 1.x, 2.x and 3.x are OpenSearch. Before 7.0 an index has a mapping type, and each request names it. */
+const typeOf = (version: string) => (/^[56]\./.test(version) ? 'doc' : undefined);
+
+async function fill(url: string, index: string, version: string): Promise<void> {
+  const type = typeOf(version);
+  const properties = { n: { type: 'long' }, text: { type: 'text' }, at: { type: 'date', format: 'epoch_millis' } };
+  await must(`${url}/${index}`, 'PUT', {
+    settings: { number_of_shards: 2, number_of_replicas: 0 },
+    mappings: type === undefined ? { properties } : { [type]: { properties } },
+  });
+  await write(url, index, version, 0, 500);
+  await write(url, index, version, 100, 150);
+}
+
+async function write(url: string, index: string, version: string, from: number, to: number): Promise<void> {
+  const type = typeOf(version);
+  const kind = type === undefined ? '' : `,"_type":"${type}"`;
+  const lines = Array.from({ length: to - from }, (_, at) => {
+    const id = from + at;
+    const routing =
+      id % 3 === 0 ? `,"${type === 'doc' && version.startsWith('5') ? '_routing' : 'routing'}":"r${id % 7}"` : '';
+    return `{"index":{"_index":"${index}"${kind},"_id":"${id}"${routing}}}\n{"n":${id},"f":1.0,"text":"é ${id}", "at":${1_700_000_000_000 + id}}\n`;
+  });
+  const { body } = await http<{ errors: boolean }>(`${url}/_bulk?refresh=true`, 'POST', lines.join(''));
+  expect(body.errors).toBe(false);
+}
+
+async function remove(url: string, index: string, version: string, ids: number[]): Promise<void> {
+  const kind = typeOf(version) === undefined ? '' : ',"_type":"doc"';
+  const lines = ids.map((id) => {
+    const routing = id % 3 === 0 ? `,"${version.startsWith('5') ? '_routing' : 'routing'}":"r${id % 7}"` : '';
+    return `{"delete":{"_index":"${index}"${kind},"_id":"${id}"${routing}}}\n`;
+  });
+  await http(`${url}/_bulk?refresh=true`, 'POST', lines.join(''));
+}
+
+function reasonOf(status: LiveStatus): string {
+  const stuck = allSteps(status).find(({ state }) => state === 'stuck');
+  return `${stuck?.id ?? ''}: ${stuck?.failure?.why ?? stuck?.failure?.message ?? ''}`.slice(0, 600);
+}
+
+async function tryOut(pair: Pair, source: string, target: string): Promise<string> {
+  const run = `v-${source}-${target}`.replace(/[^a-z0-9]+/g, '-').slice(0, 60);
+  const index = 'things';
+  await fill(pair.source.url, index, source);
+  const canFollow = !source.startsWith('5');
+  await operator.start(
+    runbookOf(run, {
+      source: { urls: [pair.source.url] },
+      target: { urls: [pair.target.url] },
+      method: 'copy',
+      snapshot: undefined,
+      select: { include: [index] },
+      gates: ['cutover'],
+      ...(canFollow ? { catchUp: { kind: 'sequence', interval: '1s' }, freeze: 'atCutover' } : {}),
+    }),
+  );
+  const waiting = await operator.reach(run, 'the gate', ({ state }) => state === 'waiting' || state === 'stuck');
+  if (waiting.state === 'stuck') return `refused: ${reasonOf(waiting)}`;
+  if (canFollow) {
+    await write(pair.source.url, index, source, 490, 520);
+    await remove(pair.source.url, index, source, [1, 2, 3, 300]);
+  }
+  await operator.tell('approve', run, 'cutover', '--reason', 'test');
+  const ended = await operator.reach(
+    run,
+    'its end',
+    ({ endedAt, state }) => endedAt !== undefined || state === 'stuck',
+  );
+  if (ended.state === 'stuck') throw new Error(reasonOf(ended));
+  const from = await readDocuments(pair.source.url, index);
+  const unlike = documentDifferences(from, await readDocuments(pair.target.url, index));
+  expect([ended.state, ended.differences, unlike]).toEqual(['completed', [], []]);
+  return `copy ${canFollow ? 500 : from.size}, catch-up ${canFollow ? `${ended.catchUp?.written} written ${ended.catchUp?.deleted} deleted` : 'not possible before 6.0'}, ${from.size} equal`;
+}
+
+test.each(table)('%s to %s', async (source, target) => {
+  const pair = await startPair({ source, target, heap: '512m' });
+  try {
+    results.push(`${source} -> ${target}: ${await tryOut(pair, source, target)}`);
+  } catch (error) {
+    results.push(`${source} -> ${target}: FAILED ${(error as Error).message.slice(0, 300)}`);
+    throw error;
+  } finally {
+    await pair.stop();
+  }
+});
