@@ -3,6 +3,7 @@
 const { spawn, spawnSync } = require('node:child_process');
 const fs = require('node:fs');
 const path = require('node:path');
+const { setInterval } = require('node:timers');
 
 const ENTRIES = { demo: 'lab/demo.ts', test: 'test/run.ts', lab: 'lab/main.ts', bench: 'bench/main.ts' };
 const root = path.resolve(__dirname, '..');

@@ -1,8 +1,10 @@
 import type { CatchUpPositions, DeletesMode } from '../../contracts/catch-up';
 import type { Followed } from './changed-indices';
+import { parseVersion } from '../elasticsearch/version';
+import { createdVersion } from '../planning/versions';
 import { deleteAbsent } from './delete-documents';
 import { countSurplus, suspects, type ShardGroup } from './find-deleted';
-import { readSettings, readShards, readStates, refresh } from './read-shards';
+import { readSettings, readShards, readStates, refresh, type FlatSettings } from './read-shards';
 import { placesOf, type CatchUpSides } from './write-shard';
 
 export interface DeletesSearched {
@@ -104,10 +106,11 @@ async function groupsOf(
   ];
 }
 
+const createdSetting = 'index.version.created';
 const partitionSetting = 'index.routing_partition_size';
 
 async function isSameRouting(
-  { index, seqNos }: CatchUpPositions,
+  { index, seqNos, restored }: CatchUpPositions,
   target: string,
   targetShards: number,
   sides: CatchUpSides,
@@ -118,9 +121,13 @@ async function isSameRouting(
   const [there, here, ofSource, ofTarget] = await Promise.all([
     readStates(sides.source, [index]),
     readStates(sides.target, [target]),
-    readSettings(sides.source, [index], [partitionSetting]),
-    readSettings(sides.target, [target], [partitionSetting]),
+    readSettings(sides.source, [index], [partitionSetting, createdSetting]),
+    readSettings(sides.target, [target], [partitionSetting, createdSetting]),
   ]);
+  // Indices that 9.x made route by another function, seen with 9.5.3; a restored one goes on as it was made.
+  const isNewRouting = (settings: FlatSettings = {}) =>
+    parseVersion(createdVersion({ [createdSetting]: settings[createdSetting] ?? '' })).major >= 9;
+  if (!restored && (isNewRouting(ofSource.get(index)) || isNewRouting(ofTarget.get(target)))) return false;
   const routingShards = there.get(index)?.routingShards;
   return (
     routingShards !== undefined &&

@@ -121,8 +121,12 @@ async function countNested(cluster: Cluster, names: string[]): Promise<Map<strin
 /** Only what the choice of indices looks at: no statistics, one setting. Reads only. */
 export async function readSelectable(cluster: Cluster, names: NamesView): Promise<Selectable[]> {
   const listed = await listIndices(cluster);
-  // answers with those alone that have the setting
-  const hidden = await get<SettingsAnswer>(cluster, '/_settings/index.hidden', { ...every, flat_settings: true });
+  // answers with those alone that have the setting; 5.x does not know flat_settings where names are given
+  const path =
+    cluster.version.major < 6 && cluster.version.distribution === 'elasticsearch'
+      ? '/_settings'
+      : '/_settings/index.hidden';
+  const hidden = await get<SettingsAnswer>(cluster, path, { ...every, flat_settings: true });
   return listed
     .map(({ index, status }) => ({
       name: index,

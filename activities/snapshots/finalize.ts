@@ -105,7 +105,8 @@ async function readReplicaSettings(
   for (const chunk of chunkNames(names)) {
     const answer = await cluster.request<FlatSettings>({
       method: 'GET',
-      path: `/${indexPath(chunk)}/_settings/index.number_of_replicas,index.auto_expand_replicas`,
+      // all of them: 5.x does not know flat_settings where names are given
+      path: `/${indexPath(chunk)}/_settings`,
       query: { flat_settings: true, ignore_unavailable: true, expand_wildcards: 'all' },
     });
     for (const [name, { settings: own }] of Object.entries(answer.body)) {

@@ -142,11 +142,9 @@ function serverOf({ version }: Cluster) {
   return { distribution: version.distribution, version: version.text };
 }
 
-/** What makes the shards of a copy other ones than the source's, or other documents in them. */
-function isReshaped({ query, pipeline, settings }: Shape): boolean {
-  return (
-    query !== undefined || pipeline !== undefined || Object.keys(settings).some((key) => /routing|shards/.test(key))
-  );
+/** What makes the documents of a copy other ones. */
+function isReshaped({ query, pipeline }: Shape): boolean {
+  return query !== undefined || pipeline !== undefined;
 }
 
 function sumOf(causes: RefusalCause[]): number {

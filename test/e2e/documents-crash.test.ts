@@ -11,7 +11,7 @@ import { waitUntil } from '../support/wait-until';
  * Workers are killed with SIGKILL at random moments, of two that work side by side, in a copy and in the catch-up of a live
  * source. SHARDLIFT_KILLS says how often; the figures in docs/copy-performance.md are from 50.
  */
-const kills = Number(process.env['SHARDLIFT_KILLS'] ?? 8);
+const kills = Number(process.env['SHARDLIFT_KILLS'] ?? 5);
 
 jest.setTimeout(300_000 + kills * 20_000);
 
