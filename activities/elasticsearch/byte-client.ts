@@ -1,6 +1,7 @@
 import http from 'node:http';
 import https from 'node:https';
 import { classifyAnswer, classifyTransport, readErrorAnswer } from './classify-error';
+import { FingerprintAgent } from './fingerprint-agent';
 import type { Credentials } from './raw-client';
 
 /**
@@ -39,7 +40,7 @@ export interface ByteClientOptions {
   /** "source cluster" or "target cluster", for failures. */
   where: string;
   urls: readonly string[];
-  credentials?: Omit<Credentials, 'fingerprint'>;
+  credentials?: Credentials;
   /** Most connections; a request beyond waits for one. */
   connections: number;
 }
@@ -48,9 +49,7 @@ export function openByteClient({ where, urls, credentials = {}, connections }: B
   const agentOptions = { keepAlive: true, maxSockets: connections, scheduling: 'lifo' as const };
   const nodes = urls.map((url) => {
     const isTls = url.startsWith('https:');
-    const agent = isTls
-      ? new https.Agent({ ...agentOptions, ...(credentials.ca === undefined ? {} : { ca: credentials.ca }) })
-      : new http.Agent(agentOptions);
+    const agent = isTls ? secureAgent(agentOptions, credentials) : new http.Agent(agentOptions);
     return { url: new URL(url), agent, request: isTls ? https.request : http.request };
   });
   const authorization = authorizationOf(credentials);
@@ -71,6 +70,11 @@ export function openByteClient({ where, urls, credentials = {}, connections }: B
       for (const { agent } of nodes) agent.destroy();
     },
   };
+}
+
+function secureAgent(options: https.AgentOptions, { ca, fingerprint }: Credentials): https.Agent {
+  if (fingerprint !== undefined) return new FingerprintAgent(options, fingerprint);
+  return new https.Agent({ ...options, ...(ca === undefined ? {} : { ca }) });
 }
 
 function authorizationOf({ basic, apiKey }: Credentials): Record<string, string> {

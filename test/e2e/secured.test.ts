@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { ApplicationFailure } from '@temporalio/common';
-import { createClusters, type Clusters } from '../../activities/elasticsearch/cluster';
+import { createClusters } from '../../activities/elasticsearch/cluster';
 import type { FailureInfo } from '../../contracts/failures';
 import { makeLabDirectory, newLabName } from '../../lab/directories';
 import { serverHome } from '../../lab/elasticsearch/home';
@@ -21,7 +21,7 @@ jest.setTimeout(240_000);
 const password = 'correct horse $(battery) "staple"';
 const directory = makeLabDirectory(`secured-${newLabName()}`);
 const keys = mkdtempSync(path.join(tmpdir(), 'shardlift-keys-'));
-let clusters: Clusters;
+let clusters: ReturnType<typeof createClusters>;
 let url: string;
 
 /** As Elasticsearch's file realm keeps it: PBKDF2 with HMAC-SHA512. */
@@ -139,6 +139,11 @@ function runbook(username: string, over: { secret?: string; ca?: string; tls?: o
   });
 }
 
+/** Read when it is asked for: the keys are made before the first test. */
+function fingerprintOf(name: string) {
+  return () => ({ fingerprint: new X509Certificate(readFileSync(path.join(keys, `${name}.pem`))).fingerprint256 });
+}
+
 /** Jest shows a failure's message only; its details say why. */
 async function told<T>(promise: Promise<T>): Promise<T> {
   return promise.catch((error: unknown) => {
@@ -193,10 +198,24 @@ test('a certificate of another authority is not trusted, nor is plain HTTP taken
 });
 
 test('the fingerprint of the authority is enough; another one is refused', async () => {
-  const of = (name: string) => ({
-    fingerprint: new X509Certificate(readFileSync(path.join(keys, `${name}.pem`))).fingerprint256,
-  });
-  expect(await told(clusters.connect(runbook('mover', { tls: of('ca') }), 'source'))).toMatchObject({ side: 'source' });
-  const refusal = await refusalOf(clusters.connect(runbook('mover', { tls: of('other-ca') }), 'source'));
+  expect(await told(clusters.connect(runbook('mover', { tls: fingerprintOf('ca')() }), 'source'))).toMatchObject({ side: 'source' });
+  const refusal = await refusalOf(clusters.connect(runbook('mover', { tls: fingerprintOf('other-ca')() }), 'source'));
   expect(refusal.type).toBe('ClusterUnreachable');
+});
+
+test.each([
+  ['the authority', { tls: undefined, ca: 'ca' }, true],
+  ['its fingerprint', { tls: fingerprintOf('ca') }, true],
+  ['another authority', { tls: undefined, ca: 'other-ca' }, false],
+  ['the fingerprint of another one', { tls: fingerprintOf('other-ca') }, false],
+])('documents, too, go only where the certificate is right: %s', async (_, over, isRight) => {
+  const given = { ...('ca' in over ? { ca: over.ca } : {}), ...(over.tls ? { tls: over.tls() } : {}) };
+  const bytes = await clusters.openBytes(runbook('mover', given), 'source', { connections: 1 });
+  try {
+    const asked = bytes.send({ method: 'GET', path: '/', timeoutMs: 10_000 });
+    if (isRight) expect((await told(asked)).status).toBe(200);
+    else expect(await refusalOf(asked)).toMatchObject({ type: 'ClusterUnreachable', nonRetryable: true });
+  } finally {
+    bytes.close();
+  }
 });
