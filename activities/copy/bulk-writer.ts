@@ -19,6 +19,11 @@ export interface Written {
   refused: number;
 }
 
+/** Of one body, with the documents that were refused. */
+export interface BodyWritten extends Written {
+  refusals: RefusedDocument[];
+}
+
 export interface WriterOptions {
   client: ByteClient;
   index: string;
@@ -29,7 +34,6 @@ export interface WriterOptions {
   patienceMs: number;
   timeoutMs: number;
   signal?: AbortSignal;
-  onRefused(document: RefusedDocument): void;
   /** The target said that it is too much, or did not answer; with the wait before the next try. */
   onPushedBack?(why: string, waitMs: number): void;
 }
@@ -38,13 +42,13 @@ export interface WriterOptions {
  * Sends a body until every item of it is written or refused for good. It may be sent again whole or in part, since versions
  * are external: what is there already is found, and nothing newer is overwritten.
  */
-export function bulkWriter(options: WriterOptions): (body: BulkBody) => Promise<Written> {
+export function bulkWriter(options: WriterOptions): (body: BulkBody) => Promise<BodyWritten> {
   const { client, concurrency, signal } = options;
   const pipeline = options.pipeline === undefined ? '' : `?pipeline=${encodeURIComponent(options.pipeline)}`;
   const path = `/${encodeURIComponent(options.index)}/_bulk${pipeline}`;
   const where = `target cluster, ${options.index}, _bulk`;
 
-  async function write(body: BulkBody, total: Written): Promise<void> {
+  async function write(body: BulkBody, total: BodyWritten): Promise<void> {
     let left = body;
     let waitMs = firstWaitMs;
     let progressMs = performance.now();
@@ -110,7 +114,7 @@ export function bulkWriter(options: WriterOptions): (body: BulkBody) => Promise<
   }
 
   /** Counts what is settled, and answers the positions of what is to be sent again. */
-  function settle(body: BulkBody, failed: readonly FailedItem[], total: Written): number[] {
+  function settle(body: BulkBody, failed: readonly FailedItem[], total: BodyWritten): number[] {
     const again: number[] = [];
     for (const { position, ...item } of failed) {
       if (item.status === 429 || item.status >= 500) again.push(position);
@@ -118,7 +122,7 @@ export function bulkWriter(options: WriterOptions): (body: BulkBody) => Promise<
       else if (ofTheIndex.has(item.type)) throw classifyAnswer(where, item);
       else {
         total.refused++;
-        options.onRefused({ ...item, ...itemOf(body, position) });
+        total.refusals.push({ ...item, ...itemOf(body, position) });
       }
     }
     total.written += body.count - failed.length;
@@ -126,7 +130,7 @@ export function bulkWriter(options: WriterOptions): (body: BulkBody) => Promise<
   }
 
   return async (body) => {
-    const total: Written = { written: 0, superseded: 0, refused: 0 };
+    const total: BodyWritten = { written: 0, superseded: 0, refused: 0, refusals: [] };
     await write(body, total);
     return total;
   };

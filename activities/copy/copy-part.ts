@@ -35,7 +35,8 @@ export async function copyPart(
 ): Promise<CopyPartResult> {
   await refuseOtherIndex(source, part);
   const { copy } = runbook;
-  const before = checkpointOf(lastHeartbeat()) ?? {
+  const reading = readingOf(source.version);
+  const nothing: PartCheckpoint = {
     throughSeqNo: part.afterSeqNo,
     written: 0,
     superseded: 0,
@@ -43,6 +44,9 @@ export async function copyPart(
     bytes: 0,
     causes: [],
   };
+  // Without sequence numbers there is nowhere to go on from: the part is read, and counted, from its beginning.
+  const canGoOn = reading !== 'scroll';
+  const before = (canGoOn ? checkpointOf(lastHeartbeat()) : undefined) ?? nothing;
   const signal = cancellationSignal();
   let isOver = false;
   let latest: PartCheckpoint = before;
@@ -81,7 +85,7 @@ export async function copyPart(
   try {
     const progress = await pump({
       part: { ...part, afterSeqNo: before.throughSeqNo },
-      source: { client: reader, reading: readingOf(source.version) },
+      source: { client: reader, reading },
       target: {
         client: writer,
         index: targetName(runbook, part.index),
@@ -108,7 +112,7 @@ export async function copyPart(
   } catch (error) {
     isOver = true;
     if (signal?.aborted !== true) throw error;
-    return { isDone: false, ...latest };
+    return { isDone: false, ...(canGoOn ? latest : nothing) };
   }
 }
 

@@ -1,7 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import { bulkBodies, type BulkBody, type BulkOptions } from './bulk-body';
 import { pacer } from './pacer';
-import { bulkWriter, type RefusedDocument, type Written } from './bulk-writer';
+import { bulkWriter, type BodyWritten, type RefusedDocument, type Written } from './bulk-writer';
 import type { ByteClient } from '../elasticsearch/byte-client';
 import { additiveIncrease } from './concurrency';
 import { part as places, stride, type Page } from './cut-hits';
@@ -85,7 +85,6 @@ export async function pump(given: PumpOptions): Promise<PumpProgress> {
     patienceMs: options.patienceMs,
     timeoutMs: requestTimeoutMs,
     signal: stopSignal,
-    onRefused: (document) => options.onRefused?.(document),
     onPushedBack: (why) => {
       progress.pushedBack++;
       progress.reason = why;
@@ -106,11 +105,15 @@ export async function pump(given: PumpOptions): Promise<PumpProgress> {
     bytesUnderWay += body.bytes;
     const sending = write(body)
       .then((done) => {
-        progress.written += done.written;
-        progress.superseded += done.superseded;
-        progress.refused += done.refused;
-        progress.bytes += body.bytes;
-        progress.throughSeqNo = settled();
+        const settledNow = settled({ ...done, bytes: body.bytes });
+        progress.throughSeqNo = settledNow.throughSeqNo;
+        for (const each of settledNow.bodies) {
+          progress.written += each.written;
+          progress.superseded += each.superseded;
+          progress.refused += each.refused;
+          progress.bytes += each.bytes;
+          for (const document of each.refusals) options.onRefused?.(document);
+        }
         progress.concurrency = concurrency.limit;
         options.onProgress?.({ ...progress });
       })
@@ -218,18 +221,38 @@ function bytesOf({ places: numbers }: Page, from: number, to: number): number {
   return bytes;
 }
 
-/** Bulks are acknowledged in any order; the checkpoint is that of the last one before which none is missing. */
-function checkpoints(first: number): { next(throughSeqNo: number | undefined): () => number } {
-  const waiting: { throughSeqNo: number | undefined; done: boolean }[] = [];
+interface Settled extends BodyWritten {
+  bytes: number;
+}
+
+/**
+ * Bulks are acknowledged in any order; the checkpoint is that of the last one before which none is missing. What bulks
+ * have written counts from the moment that the checkpoint has passed them: an attempt that goes on from there counts what
+ * lies above by itself, so nothing is counted twice, and no document is told as refused twice.
+ */
+function checkpoints(first: number): {
+  next(throughSeqNo: number | undefined): (done: Settled) => { throughSeqNo: number; bodies: Settled[] };
+} {
+  const waiting: { throughSeqNo: number | undefined; done?: Settled }[] = [];
   let reached = first;
+  /** Of pages of which not every bulk is there yet. */
+  let held: Settled[] = [];
   return {
     next(throughSeqNo) {
-      const entry = { throughSeqNo, done: false };
+      const entry: (typeof waiting)[number] = { throughSeqNo };
       waiting.push(entry);
-      return () => {
-        entry.done = true;
-        while (waiting[0]?.done === true) reached = waiting.shift()?.throughSeqNo ?? reached;
-        return reached;
+      return (done) => {
+        entry.done = done;
+        const bodies: Settled[] = [];
+        for (let head = waiting[0]; head?.done !== undefined; head = waiting[0]) {
+          waiting.shift();
+          held.push(head.done);
+          if (head.throughSeqNo === undefined) continue;
+          reached = head.throughSeqNo;
+          bodies.push(...held);
+          held = [];
+        }
+        return { throughSeqNo: reached, bodies };
       };
     },
   };

@@ -5,7 +5,7 @@ import type { LoadFileInput, LoadFileResult, LoadProgress } from '../../contract
 import { mergeCauses } from '../../contracts/refusals';
 import type { RefusalCause } from '../../contracts/status';
 import { bulkBodies, type BulkBody } from '../copy/bulk-body';
-import { bulkWriter, type Written } from '../copy/bulk-writer';
+import { bulkWriter, type RefusedDocument, type Written } from '../copy/bulk-writer';
 import { additiveIncrease } from '../copy/concurrency';
 import { failedDocuments } from '../copy/failed-documents';
 import { BrokenJson } from '../copy/json-bytes';
@@ -169,7 +169,7 @@ interface Sending {
 function pool(
   { bulksInFlight = 4, signal }: LoadFileOptions,
   { writer }: { writer: ByteClient },
-  onRefused: Parameters<typeof bulkWriter>[0]['onRefused'],
+  onRefused: (document: RefusedDocument) => void,
 ) {
   const concurrency = additiveIncrease({ initial: 2, most: bulksInFlight });
   const stop = new AbortController();
@@ -189,7 +189,6 @@ function pool(
       patienceMs,
       timeoutMs: requestTimeoutMs,
       signal: stopSignal,
-      onRefused,
     });
     writers.set(index, made);
     return made;
@@ -200,6 +199,7 @@ function pool(
     for (const { index, body: each } of bodies) {
       const made = await writerOf(index)(each);
       for (const key of ['written', 'superseded', 'refused'] as const) total[key] += made[key];
+      for (const document of made.refusals) onRefused(document);
     }
     return total;
   }

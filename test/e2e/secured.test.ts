@@ -198,7 +198,9 @@ test('a certificate of another authority is not trusted, nor is plain HTTP taken
 });
 
 test('the fingerprint of the authority is enough; another one is refused', async () => {
-  expect(await told(clusters.connect(runbook('mover', { tls: fingerprintOf('ca')() }), 'source'))).toMatchObject({ side: 'source' });
+  expect(await told(clusters.connect(runbook('mover', { tls: fingerprintOf('ca')() }), 'source'))).toMatchObject({
+    side: 'source',
+  });
   const refusal = await refusalOf(clusters.connect(runbook('mover', { tls: fingerprintOf('other-ca')() }), 'source'));
   expect(refusal.type).toBe('ClusterUnreachable');
 });

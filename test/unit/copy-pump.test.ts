@@ -146,6 +146,22 @@ test('a document that the target refuses is told with what was sent; the others 
   expect(ran.refused[0]?.action.toString()).toContain('"_id":"d321"');
 });
 
+test('at every checkpoint just those below it count: an attempt that goes on from there counts none twice', async () => {
+  const documents = hits(3_000, (n) => (n % 50 === 7 ? '{"text":"refuse me"}' : `{"n":${n}}`));
+  const ran = await run(documents, {
+    // the second and the fifth are overtaken by later ones
+    target: (kind, nth) =>
+      kind === 'bulk' && (nth === 2 || nth === 5) ? { status: 429, body: '{"error":"too much"}' } : undefined,
+  });
+  expect(ran.result).toMatchObject({ written: 2_940, refused: 60 });
+  expect(ran.refused).toHaveLength(60);
+  for (const seen of ran.seen) {
+    const below = documents.filter(({ seqNo }) => seqNo <= seen.throughSeqNo);
+    const refused = below.filter(({ source }) => source.includes('refuse me')).length;
+    expect([seen.written, seen.refused]).toEqual([below.length - refused, refused]);
+  }
+});
+
 test('large documents among small ones: pages become smaller, bodies stay bounded', async () => {
   const documents = hits(900, (n) => (n % 300 === 299 ? `{"x":"${'x'.repeat(90_000)}"}` : `{"n":${n}}`));
   const ran = await run(documents, {}, { mostBytesInFlight: 50_000 });
