@@ -119,7 +119,8 @@ async function waitUntilSettled(target: Cluster, names: string[]): Promise<numbe
     // Servers that answer a missing index with 404 say nothing of the nodes: then none is taken to be missing.
     const dataNodes = body.number_of_data_nodes ?? Infinity;
     const onTheirWay = Object.values(body.indices ?? {}).filter(
-      (index) => index.status !== 'green' && index.number_of_replicas < dataNodes,
+      // red is not waited for: a restore that failed stays so, and whoever compares is to be told at once
+      (index) => index.status === 'yellow' && index.number_of_replicas < dataNodes,
     ).length;
     if ((onTheirWay === 0 && (body.delayed_unassigned_shards ?? 0) === 0) || Date.now() > deadline) return dataNodes;
     await pause(2_000);
