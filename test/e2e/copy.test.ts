@@ -103,7 +103,7 @@ test('documents of all sorts get there as the bytes that they are, with id, rout
   const { body } = await http(`${pair.target}/_alias/copying-alias`);
   expect(Object.keys(body)).toEqual([many]);
   const steps = status.batches.flatMap((batch) => batch.steps.map(({ id }) => id.split('/')[1]));
-  expect(new Set(steps)).toEqual(new Set(['create', 'documents', 'finalize', 'verify']));
+  expect(new Set(steps)).toEqual(new Set(['freeze', 'create', 'documents', 'finalize', 'verify']));
   const settings = await http<Record<string, { settings: Record<string, string> }>>(
     `${pair.target}/${many}/_settings?flat_settings=true`,
   );
