@@ -1,4 +1,5 @@
 import type { ClusterFacts, HostChange, IndexFacts, MigrationPlan, NodeFacts, RepositoryPlan } from './plan';
+import type { ShardPositions } from './document-activities';
 import type { MigrationRunbook, Side } from './runbook';
 import type { AliasAction, Check, Difference, RefusalCause } from './status';
 import type { HostFacts, StepOutcome } from './host-activities';
@@ -92,6 +93,8 @@ export interface VerifyInput extends RunInput {
   indices: IndexFacts[];
   /** Documents that the target refused: known to be missing, and told by themselves. */
   refused?: RefusalCause[];
+  /** Up to where the source was copied, where nothing is followed. */
+  positions?: ShardPositions[];
 }
 
 /** Verification, first level: documents exact by count and by shard, mappings, settings, health. */

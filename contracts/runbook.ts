@@ -372,6 +372,9 @@ function checkMethod(
   if (method !== 'remote-reindex' && reindex !== undefined) wrong(['reindex'], `nothing here, as method is ${method}`);
   const needsField = catchUp?.kind === 'time-field' || catchUp?.kind === 'append-only';
   if (needsField && catchUp.field === undefined) wrong(['catchUp'], `a field, as kind is ${catchUp.kind}`);
+  // What follows would have to go through it a second time where a document was deleted and made anew.
+  if (catchUp !== undefined && (copy?.pipeline ?? reindex?.pipeline) !== undefined)
+    wrong([method === 'copy' ? 'copy' : 'reindex', 'pipeline'], 'no pipeline, as catchUp writes documents as they are');
   if (runbook.freeze === 'atCutover' && catchUp === undefined) wrong(['freeze'], 'catchUp, which atCutover is for');
   if (runbook.freeze === 'beforeMove' && catchUp !== undefined)
     wrong(['freeze'], 'atCutover or none: beforeMove leaves nothing to catch up with');

@@ -1,5 +1,6 @@
 import type { CatchUpPositions } from './catch-up';
 import type { OwnedInput } from './cluster-activities';
+import type { ShardPositions } from './document-activities';
 import type { CopyPlan, IndexFacts, MigrationPlan } from './plan';
 import type { MigrationRunbook } from './runbook';
 import type { CatchUpSettings } from './runbook-documents';
@@ -37,6 +38,8 @@ export interface MoveBatchInput extends OwnedInput {
   snapshots: string[];
   writeBlocked: string[];
   changes: Change[];
+  /** And up to where its documents had come. */
+  positions: ShardPositions[];
   /** The batch is moved once more, from a new snapshot; what was restored before is deleted once that is there. */
   again: boolean;
 }

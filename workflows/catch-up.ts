@@ -104,7 +104,14 @@ class CatchUp {
         this.tell();
         return this.status;
       }
-      if (workflowInfo().continueAsNewSuggested) return this.carryOn();
+      if (workflowInfo().continueAsNewSuggested) {
+        // What the run answers to what it was told last must not come after the next one's arguments were made.
+        for (let seen: Promise<void> | undefined; seen !== this.told;) {
+          seen = this.told;
+          await seen;
+        }
+        return this.carryOn();
+      }
       if (!this.isDraining) await condition(() => this.isDraining, this.input.catchUp.interval);
     }
   }

@@ -1,4 +1,4 @@
-import { CancelledFailure } from '@temporalio/workflow';
+import { CancellationScope, CancelledFailure } from '@temporalio/workflow';
 import type { VerifyResult } from '../contracts/cluster-activities';
 import { repositoryName, targetName } from '../contracts/ids';
 import type { BatchPlan, MigrationPlan } from '../contracts/plan';
@@ -52,11 +52,12 @@ async function compare(board: RunBoard, plan: MigrationPlan, step: StepContext) 
   const input = { run: board.run, runbook: board.runbook, step: step.id };
   const verify = async ({ number, indices }: BatchPlan) => {
     // Of a source that is followed, what was refused may have been written since: then nothing is taken to be missing.
-    const refused = board.runbook.catchUp ? [] : (board.batches[number - 1]?.refused ?? []);
+    const { refused = [], positions = [] } = board.batches[number - 1] ?? {};
+    const known = board.runbook.catchUp ? {} : { refused, positions };
     const results: VerifyResult[] = [];
     for (let from = 0; from < indices.length; from += indicesAtOnce)
       results.push(
-        await step.activities.verifyIndices({ ...input, indices: indices.slice(from, from + indicesAtOnce), refused }),
+        await step.activities.verifyIndices({ ...input, indices: indices.slice(from, from + indicesAtOnce), ...known }),
       );
     return results;
   };
@@ -106,7 +107,7 @@ function isSkippedBefore(batch: BatchStatus | undefined, stages: RegExp): boolea
 /** The aliases in one request; then the run says what the applications must point at. */
 export async function cutOver(board: RunBoard, plan: MigrationPlan): Promise<void> {
   // An abort that came in this very moment was accepted as one before the cutover.
-  if (board.abort) throw new CancelledFailure('aborted');
+  if (board.abort || CancellationScope.current().consideredCancelled) throw new CancelledFailure('aborted');
   board.isCutOver = true;
   const moved = movedIndices(board, plan);
   const aliases = board.aliases ?? plan.aliases;

@@ -60,10 +60,15 @@ export class SourceFollower {
       );
     }
     await board.runner.run(
-      { id: 'cutover/drain', phase: 'cutover', title: 'the last of what was written to the source' },
+      {
+        id: 'cutover/drain',
+        phase: 'cutover',
+        title: 'the last of what was written to the source',
+        isSkippable: false,
+      },
       async (step) => {
         if (this.hasFailed !== undefined) await this.start(await this.positions(step));
-        await this.tellToDrain();
+        if (board.catchUp?.state !== 'drained') await this.tellToDrain();
         const last = await this.drained;
         if (last?.state !== 'drained') throw this.hasFailed ?? new Error('catch-up ended before it was drained');
         await this.settle(step);
@@ -116,6 +121,7 @@ export class SourceFollower {
     const { catchUp } = board.runbook;
     if (!catchUp) return;
     this.hasFailed = undefined;
+    delete board.catchUp;
     const input: CatchUpInput = {
       run: board.run,
       runbook: board.runbook,
@@ -131,7 +137,12 @@ export class SourceFollower {
       staticSummary: 'keeps the target in step with the source',
     });
     this.tellToDrain = () => child.signal(drainSignal);
-    this.drained = child.result().then((last) => (board.catchUp = last));
+    this.drained = child.result().then((last) => {
+      board.catchUp = last;
+      // somebody cancelled it: it answers all the same
+      if (last.state !== 'drained') this.hasFailed = new Error('catch-up was ended before it was drained');
+      return last;
+    });
     // Ended from outside: who waits for it is told, and a retry begins it anew from where the batches left off.
     this.drained.catch((error: unknown) => {
       if (!isCancellation(error)) this.hasFailed = error instanceof Error ? error : new Error(String(error));

@@ -77,6 +77,7 @@ async function carryOut(board: RunBoard): Promise<boolean> {
   }
   await tellDrift(board, plan, 'verify');
   await board.gate('cutover', cutoverAsks(board, plan), retryRefused);
+  await retryRefused();
   board.enter('cutover');
   if (isFollowed) await follower.drain();
   // The source may have been written to while the gate was closed; and one that is followed was never compared.

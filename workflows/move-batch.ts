@@ -87,7 +87,7 @@ export class MoveBatch {
       differences: this.runner.differences,
       accepted: [],
       refused: [],
-      positions: [],
+      positions: [...input.positions],
       changes: this.runner.changes,
     };
     this.method = new methods[input.runbook.method](this);
@@ -130,6 +130,7 @@ export class MoveBatch {
       ...this.base(step),
       indices: this.input.batch.indices,
       refused: this.status.refused,
+      ...(this.input.runbook.catchUp ? {} : { positions: this.status.positions }),
     });
     this.seen = found.differences;
     return { ...found, isRetakeSafe: isRetakeSafe(found) };

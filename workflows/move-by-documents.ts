@@ -56,6 +56,8 @@ export abstract class MoveByDocuments<
   /** Documents that are there already are found by their versions, so this only adds what is missing. */
   async bringAgain(step: StepContext): Promise<void> {
     delete this.works;
+    // makes nothing anew, but has indices take documents as they are once more
+    await step.activities.createIndices(this.input(step));
     await this.moveAll(step);
   }
 
@@ -78,7 +80,7 @@ export abstract class MoveByDocuments<
       const { parts, positions } = await this.planParts(step);
       this.works = parts.map((part) => ({ part, isDone: false }));
       status.refused = [];
-      if (input.runbook.catchUp) status.positions = positions;
+      status.positions = input.runbook.catchUp ? earlier(positions, status.positions) : positions;
     }
     const total = { written: 0, superseded: 0, refused: 0 };
     await this.moveParts(step, this.works, total);
@@ -152,4 +154,17 @@ export abstract class MoveByDocuments<
       this.underWay.delete(scope);
     }
   }
+}
+
+/**
+ * Catch-up begins where the first move of a batch did: what is moved once more is found by its version, and would hide a
+ * document that was deleted meanwhile and made anew with a lower one.
+ */
+function earlier(found: ShardPositions[], known: readonly ShardPositions[]): ShardPositions[] {
+  return found.map((each) => {
+    const before = known.find(({ index, uuid }) => index === each.index && uuid === each.uuid);
+    return before
+      ? { ...each, seqNos: each.seqNos.map((at, shard) => Math.min(at, before.seqNos[shard] ?? at)) }
+      : each;
+  });
 }

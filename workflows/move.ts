@@ -82,6 +82,7 @@ export async function moveBatch(board: RunBoard, plan: MigrationPlan, batch: Bat
     snapshots: known.snapshots,
     writeBlocked: known.writeBlocked,
     changes: known.changes,
+    positions: known.positions,
     again,
   };
   const name = batchName(batch.number);
@@ -106,7 +107,12 @@ export async function moveBatch(board: RunBoard, plan: MigrationPlan, batch: Bat
     async ({ attempt }) => {
       if (attempt === 1) throw failure;
       const last = board.batches[batch.number - 1] ?? known;
-      Object.assign(input, { snapshots: last.snapshots, writeBlocked: last.writeBlocked, changes: last.changes });
+      Object.assign(input, {
+        snapshots: last.snapshots,
+        writeBlocked: last.writeBlocked,
+        changes: last.changes,
+        positions: last.positions,
+      });
       return { changed: true, status: await carryOut() };
     },
   );

@@ -336,7 +336,7 @@ export class RunBoard {
   }
 
   private retryFailedRefusal(): string | undefined {
-    if (this.isCutOver || this.abort)
+    if (this.phase === 'cutover' || this.phase === 'finish' || this.abort)
       return 'too late: the cutover has begun. Write the documents to the target by hand, from the files of failed documents';
     if (this.wantsRetry) return 'failed documents are being driven again already';
     return this.batches.some((batch) => batch.refused.length > 0)

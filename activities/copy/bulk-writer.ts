@@ -119,7 +119,7 @@ export function bulkWriter(options: WriterOptions): (body: BulkBody) => Promise<
     for (const { position, ...item } of failed) {
       if (item.status === 429 || item.status >= 500) again.push(position);
       else if (item.status === 409) total.superseded++;
-      else if (ofTheIndex.has(item.type)) throw classifyAnswer(where, item);
+      else if (ofTheIndex.has(item.type) || noPipeline.test(item.reason)) throw classifyAnswer(where, item);
       else {
         total.refused++;
         total.refusals.push({ ...item, ...itemOf(body, position) });
@@ -143,6 +143,9 @@ const ofTheIndex = new Set([
   'index_not_found_exception',
   'security_exception',
 ]);
+
+/** Of the runbook's own pipeline, or of one that the index names. */
+const noPipeline = /^pipeline with id \[.*\] does not exist/;
 
 const firstWaitMs = 100;
 const longestWaitMs = 10_000;

@@ -1,5 +1,6 @@
 import path from 'node:path';
 import type { DocumentActivities } from '../../contracts/document-activities';
+import { targetName } from '../../contracts/ids';
 import type { ByteClients, Clusters } from '../elasticsearch/cluster';
 import { copyPart } from './copy-part';
 import { failedDocuments, partFileName } from './failed-documents';
@@ -36,7 +37,7 @@ export function createCopyActivities({
         clusters.openBytes(runbook, 'target', { connections: bulksInFlight }),
       ]);
       const name = partFileName(part.index, part.slice?.id ?? part.shard, part.afterSeqNo);
-      const failed = failedDocuments(path.join(failedDocumentsDirectory, owner), name, part.index);
+      const failed = failedDocuments(path.join(failedDocumentsDirectory, owner), name, targetName(runbook, part.index));
       try {
         return await copyPart(input, { source, target, reader, writer }, failed);
       } finally {

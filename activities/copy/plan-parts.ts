@@ -42,12 +42,19 @@ export async function planParts(
   const shards: Shard[] = [];
   const hasNumbers = readingOf(source.version) !== 'scroll';
   for (const chunk of chunkNames(indices.map(({ name }) => name))) {
-    shards.push(...(await readShards(source, chunk, hasNumbers)));
-    await source.request({
+    const found = await readShards(source, chunk, hasNumbers);
+    refuseMissing(
+      found,
+      indices.filter(({ name }) => chunk.includes(name)),
+    );
+    shards.push(...found);
+    const { body } = await source.request<{ _shards?: { failed?: number } }>({
       method: 'POST',
       path: `/${indexPath(chunk)}/_refresh`,
       timeoutMs: refreshTimeoutMs,
     });
+    // a copy that was not refreshed would answer searches without its latest documents
+    if ((body._shards?.failed ?? 0) > 0) throw notThere(chunk.join(', '));
     heartbeat({ done: new Set(shards.map(({ index }) => index)).size, total: indices.length, unit: 'indices' });
   }
   const documents = shards.reduce((sum, shard) => sum + shard.documents, 0);
@@ -56,6 +63,24 @@ export async function planParts(
   const byIndex = new Map<string, Shard[]>();
   for (const shard of shards) byIndex.set(shard.index, [...(byIndex.get(shard.index) ?? []), shard]);
   return [...byIndex.values()].flatMap((ofOne) => bySlice(ofOne, size));
+}
+
+/** Statistics leave out a shard that has no copy anywhere at the moment: its documents would be passed over. */
+function refuseMissing(found: readonly Shard[], indices: readonly IndexFacts[]): void {
+  for (const { name, primaryShards } of indices) {
+    const there = new Set(found.filter(({ index }) => index === name).map(({ shard }) => shard));
+    for (let shard = 0; shard < primaryShards; shard++)
+      if (!there.has(shard)) throw notThere(`${name}, shard ${shard}`);
+  }
+}
+
+function notThere(where: string): Error {
+  return transient({
+    type: 'ClusterUnavailable',
+    message: 'a primary shard of the source is not there at the moment',
+    where: `source cluster: ${where}`,
+    remedy: 'GET /_cluster/allocation/explain on the source says why; bring its node back',
+  });
 }
 
 /** A refresh writes what was indexed since the last one: of a large index, a while. */
@@ -125,12 +150,7 @@ async function readShards(source: Cluster, names: string[], hasNumbers: boolean)
       const primary = copies.find(({ routing }) => routing?.primary === true && isStarted(routing.state));
       const checkpoint = primary?.seq_no?.global_checkpoint;
       if (!primary || (hasNumbers && checkpoint === undefined)) {
-        throw transient({
-          type: 'ClusterUnavailable',
-          message: 'a primary shard of the source is not there at the moment',
-          where: `source cluster: ${name}, shard ${number}`,
-          remedy: 'GET /_cluster/allocation/explain on the source says why; bring its node back',
-        });
+        throw notThere(`${name}, shard ${number}`);
       }
       shards.push({
         index: name,

@@ -37,6 +37,16 @@ export function createIndexActivities({
       const missing = indices.map(({ name }) => name).filter((name) => !owned.ours.includes(names.get(name)!));
       const adapted = await adaptAll(source, target, input, missing);
       refuseWhatCannotBe(missing, adapted);
+      await loadAgain(
+        target,
+        input,
+        await adaptAll(
+          source,
+          target,
+          input,
+          indices.map(({ name }) => name).filter((name) => !missing.includes(name)),
+        ),
+      );
       let done = indices.length - missing.length;
       for (const [name, index] of adapted) {
         await createIndex(target, owner, names.get(name)!, index);
@@ -107,6 +117,27 @@ export function createIndexActivities({
       });
     },
   };
+}
+
+/** What would change documents that are copied once more, or keep them out, into indices that have ended their load before. */
+const againSettings = ['index.default_pipeline', 'index.final_pipeline', 'index.gc_deletes'];
+
+async function loadAgain(
+  target: Cluster,
+  { runbook }: IndicesInput,
+  adapted: Map<string, AdaptedIndex>,
+): Promise<void> {
+  for (const [name, { body }] of adapted) {
+    const again = Object.entries(body.settings).filter(([key]) => againSettings.includes(key));
+    const wanted = Object.fromEntries(again.filter(([, value]) => value === '_none' || value === '0s'));
+    if (Object.keys(wanted).length === 0) continue;
+    await target.request({
+      method: 'PUT',
+      path: `/${indexPath([targetName(runbook, name)])}/_settings`,
+      query: { expand_wildcards: 'none' },
+      body: wanted,
+    });
+  }
 }
 
 const nothingOfItsOwn: AdaptedIndex['endLoad'] = {

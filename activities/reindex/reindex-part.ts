@@ -72,7 +72,7 @@ export async function reindexPart(input: ReindexPartInput, sides: ReindexSides):
       written: written + writtenBefore,
       superseded: Math.max(0, conflicts - writtenBefore),
       refused: refused.size,
-      causes: causesOf(part.index, [...refused.values()]),
+      causes: causesOf(targetName(runbook, part.index), [...refused.values()]),
       tasks: begun.tasks.length,
     };
   }

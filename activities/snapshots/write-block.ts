@@ -1,6 +1,7 @@
 import type { ClusterActivities } from '../../contracts/cluster-activities';
 import type { Cluster, Clusters } from '../elasticsearch/cluster';
 import { chunkNames, indexPath } from '../elasticsearch/index-names';
+import { isAtLeast } from '../elasticsearch/version';
 import { changedBy, unchanged } from '../outcome';
 
 const blockSetting = 'index.blocks.write';
@@ -22,7 +23,9 @@ export function createWriteBlockActivities({
      */
     async setWriteBlock({ runbook, step, indices }) {
       if (indices.length === 0) return unchanged('write-blocked already');
-      await putBlock(await clusters.connect(runbook, 'source'), indices, 'true');
+      const source = await clusters.connect(runbook, 'source');
+      await awaitWrites(source, indices);
+      await putBlock(source, indices, 'true');
       return changedBy(step, `write block on ${indices.length} indices of the source`, {
         where: 'source cluster',
         what: `${blockSetting} of ${indices.slice(0, 5).join(', ')}${indices.length > 5 ? ` and ${indices.length - 5} more` : ''}`,
@@ -57,6 +60,17 @@ async function unblocked(cluster: Cluster, names: string[]): Promise<string[]> {
       if (settings[blockSetting] !== 'true') open.push(name);
   }
   return open;
+}
+
+/**
+ * The setting alone does not wait for writes that were let in before it: they would come after whatever is read next. This
+ * call does, and sets the same block; it came with 7.9. What it refuses, as a closed index, takes no writes anyway.
+ */
+async function awaitWrites(cluster: Cluster, names: string[]): Promise<void> {
+  if (cluster.version.distribution === 'elasticsearch' && !isAtLeast(cluster.version, '7.9.0')) return;
+  for (const name of names) {
+    await cluster.request({ method: 'PUT', path: `/${indexPath([name])}/_block/write`, allow: [400, 403, 404] });
+  }
 }
 
 async function putBlock(cluster: Cluster, names: string[], value: 'true' | null): Promise<void> {

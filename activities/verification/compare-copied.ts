@@ -1,3 +1,4 @@
+import type { ShardPositions } from '../../contracts/document-activities';
 import { isWhole, type DocumentFindings, type IndexState } from './index-state';
 
 /** What is known of a copy that was made document by document. */
@@ -6,6 +7,8 @@ export interface CopiedContext {
   refused: number;
   /** A query or a pipeline: then nested documents may be other ones. */
   isReshaped: boolean;
+  /** Up to where the source was copied; left out where later writes were followed. */
+  positions?: ShardPositions;
 }
 
 /**
@@ -15,9 +18,12 @@ export interface CopiedContext {
 export function compareCopied(
   source: IndexState,
   target: IndexState,
-  { refused, isReshaped }: CopiedContext,
+  { refused, isReshaped, positions }: CopiedContext,
 ): DocumentFindings {
   const differences: string[] = [];
+  if (!isWhole(source)) differences.push('a primary of the source is missing, and with it what would be compared');
+  const later = positions === undefined ? undefined : laterThan(source, positions);
+  if (later !== undefined) differences.push(later);
   const isCounted = source.documents !== undefined && target.documents !== undefined;
   const found = `${source.documents ?? 'an unknown number of'} documents on the source and ${target.documents ?? 'an unknown number of'} on the target`;
   const known = refused > 0 ? `, besides ${refused} that the target refused` : '';
@@ -32,7 +38,18 @@ export function compareCopied(
       `${found}${known}: deleted on the source after they were copied, or written on the target by somebody else. Nothing but this run should write there before the cutover`,
     );
   } else if (refused === 0 && !isReshaped) differences.push(...compareNested(source, target));
-  return { differences, adapted: [], isBehind: isCounted && missing > 0 && isWhole(source) };
+  // Copying again adds what is missing, and what was written later; it deletes nothing.
+  const isBehind = isCounted && isWhole(source) && differences.length > 0 && missing >= 0;
+  return { differences, adapted: [], isBehind };
+}
+
+/** Counts cannot tell an update, or an add and a delete: the source's own numbering of operations can. */
+function laterThan({ shards, settings }: IndexState, { uuid, seqNos }: ShardPositions): string | undefined {
+  if (uuid !== '' && settings['index.uuid'] !== uuid)
+    return 'deleted on the source and made anew since it was copied: abort this run, and move it by a new one';
+  const operations = seqNos.reduce((sum, at, shard) => sum + Math.max(0, (shards[shard]?.maxSeqNo ?? -1) - at), 0);
+  if (operations === 0) return undefined;
+  return `written on the source after it was copied: ${operations} operations. Stop its writers, or set freeze to beforeMove, then retry, which copies it once more`;
 }
 
 /** Lucene's documents of all primaries: nested ones are counted, so a mapping that lost them is seen. */

@@ -1,5 +1,6 @@
 import type { ClusterActivities, VerifyInput, VerifyResult } from '../../contracts/cluster-activities';
 import { targetName } from '../../contracts/ids';
+import type { ShardPositions } from '../../contracts/document-activities';
 import type { CopySettings, ReindexSettings } from '../../contracts/runbook-documents';
 import type { Difference, RefusalCause } from '../../contracts/status';
 import type { MigrationRunbook } from '../../contracts/runbook';
@@ -36,7 +37,10 @@ export function createVerificationActivities({
   };
 }
 
-async function verify(clusters: Clusters, { runbook, indices, refused = [] }: VerifyInput): Promise<VerifyResult> {
+async function verify(
+  clusters: Clusters,
+  { runbook, indices, refused = [], positions = [] }: VerifyInput,
+): Promise<VerifyResult> {
   let done = 0;
   const report = () => heartbeat({ done, total: indices.length, unit: 'indices' });
   const [source, target] = await Promise.all([
@@ -64,6 +68,7 @@ async function verify(clusters: Clusters, { runbook, indices, refused = [] }: Ve
         isNumberedAnew && ofSource
           ? {
               refused: sumOf(refused.filter(({ index }) => index === called[at])),
+              ...positionsOf(positions, name),
               isReshaped: shape !== undefined && isReshaped(shape),
               expected: shape ? expectedOf(ofSource, { source, target, runbook }) : ofSource,
             }
@@ -146,6 +151,11 @@ function serverOf({ version }: Cluster) {
 /** What makes the documents of a copy other ones. */
 function isReshaped({ query, pipeline }: Shape): boolean {
   return query !== undefined || pipeline !== undefined;
+}
+
+function positionsOf(all: ShardPositions[], name: string): { positions?: ShardPositions } {
+  const positions = all.find(({ index }) => index === name);
+  return positions ? { positions } : {};
 }
 
 function sumOf(causes: RefusalCause[]): number {

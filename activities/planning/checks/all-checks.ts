@@ -39,7 +39,7 @@ export function runChecks(facts: CheckFacts): Check[] {
     checkAllocation(target, selected),
     ...(isSnapshot ? [...checkRepositories(runbook, source, target), ...checkSnapshotWork(facts, source, target)] : []),
     ...(isSnapshot ? [] : checkDocuments(source, selected)),
-    ...checkCatchUp(runbook, source),
+    ...checkCatchUp(runbook, source, selected),
     ...checkLifecycle(source, target, selected, nowMs),
   ];
 }

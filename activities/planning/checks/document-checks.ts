@@ -3,10 +3,14 @@ import type { Check } from '../../../contracts/status';
 import { isAtLeast } from '../../elasticsearch/version';
 import type { ClusterView, SelectedIndex } from '../view';
 import { nameOf } from './cluster-checks';
-import { failed, noneOf, passed, type CheckSubject } from './make-check';
+import { failed, listed, noneOf, passed, type CheckSubject } from './make-check';
 
 /** Whether later writes can be followed in the way that the runbook asks for. */
-export function checkCatchUp({ catchUp }: MigrationRunbook, source: ClusterView): Check[] {
+export function checkCatchUp(
+  { catchUp, method }: MigrationRunbook,
+  source: ClusterView,
+  selected: SelectedIndex[],
+): Check[] {
   if (!catchUp) return [];
   const { version, distribution } = source.facts;
   const subject: CheckSubject = {
@@ -21,6 +25,19 @@ export function checkCatchUp({ catchUp }: MigrationRunbook, source: ClusterView)
         subject,
         `catchUp.kind is ${catchUp.kind}`,
         'only sequence can be carried out by this version: set it, or leave catchUp out',
+      ),
+    ];
+  }
+  // A restored index keeps them, and would change each document that follows once more.
+  const piped = selected.filter(({ settings }) =>
+    ['index.default_pipeline', 'index.final_pipeline'].some((key) => (settings[key] ?? '_none') !== '_none'),
+  );
+  if (method === 'snapshot' && piped.length > 0) {
+    return [
+      failed(
+        subject,
+        `indices with an ingest pipeline of their own: ${listed(piped.map(({ name }) => name))}`,
+        'use method copy for them, in a run of their own, or take the pipeline off the index for the length of the run',
       ),
     ];
   }
