@@ -4,7 +4,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { differences, digestIndices } from '../../lab/digest';
 import { allSteps, startOperator, statusOf, type Operator } from '../support/site-run';
 import { http, makeIndex, sharedPair } from '../support/shared-pair';
-import { seededRandom, startWriter } from '../support/writer';
+import { seeded } from '../support/source-writer';
+import { startWriter } from '../support/writer';
 import { waitUntil } from '../support/wait-until';
 
 /**
@@ -77,7 +78,7 @@ test('a copy ends whole, though its workers are killed again and again', async (
     [/bulkBytes: .*/, `bulkBytes: 50kb\n    docsPerSec: ${rate}`],
   ]);
   await start(file);
-  const killed = await killAtRandom(seededRandom(7), () => isEnded(run));
+  const killed = await killAtRandom(seeded(7), () => isEnded(run));
   await waitUntil(() => isEnded(run), Boolean, { timeoutMs: 240_000, everyMs: 500, what: 'the end' });
   const status = await statusOf(operator, run);
   process.stdout.write(`${run}: ${killed} workers killed, ${status.batches[0]?.steps[2]?.summary ?? ''}\n`);
@@ -94,7 +95,7 @@ test('a live source is caught up with and cut over from, workers killed again an
   await makeIndex(pair.source, 'live-carts', 2_000);
   const writer = startWriter(pair.source, indices, { seed: 11, perSecond: 200, ids: 12_000 });
   await start(fromExample('06-copy-and-follow.yaml', [[/interval: .*/, 'interval: 1s']]));
-  const killed = await killAtRandom(seededRandom(11), async () => false);
+  const killed = await killAtRandom(seeded(11), async () => false);
   await operator.temporal.kill9();
   await operator.temporal.restart();
   await waitUntil(

@@ -1,15 +1,5 @@
 import { http } from './shared-pair';
-
-/** Mulberry32: the same numbers for the same seed. */
-export function seededRandom(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
-  };
-}
+import { seeded } from './source-writer';
 
 export interface Written {
   adds: number;
@@ -27,7 +17,7 @@ export function startWriter(
   indices: readonly string[],
   { seed, perSecond, ids }: { seed: number; perSecond: number; ids: number },
 ) {
-  const random = seededRandom(seed);
+  const random = seeded(seed);
   const written: Written = { adds: 0, deletes: 0, refused: 0 };
   let isStopped = false;
   let counter = 0;
