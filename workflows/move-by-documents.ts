@@ -84,7 +84,7 @@ export abstract class MoveByDocuments<
     }
     const total = { written: 0, superseded: 0, refused: 0 };
     await this.moveParts(step, this.works, total);
-    // Before the parts count as done: with an async translog only this puts them on disk.
+    // Before the step counts as done: with an async translog only this puts the documents on disk.
     await step.activities.endLoad(this.input(step));
     const also = [
       total.superseded > 0 ? `, ${total.superseded} were there already` : '',

@@ -2,6 +2,7 @@ import { CancellationScope, condition, executeChild, isCancellation, workflowInf
 import { batchName, batchWorkflowId, repositoryName } from '../contracts/ids';
 import { workflowTypes } from '../contracts/messages';
 import type { BatchPlan, MigrationPlan } from '../contracts/plan';
+import type { MigrationRunbook } from '../contracts/runbook';
 import type { BatchStatus } from '../contracts/status';
 import type { MoveBatchInput } from '../contracts/workflow-inputs';
 import { isUnderWay, type RunBoard } from './run-board';
@@ -73,7 +74,7 @@ export async function moveBatch(board: RunBoard, plan: MigrationPlan, batch: Bat
   known.state = 'running';
   const input: MoveBatchInput = {
     run: board.run,
-    runbook: board.runbook,
+    runbook: runbookNow(board),
     owner: board.owner,
     batch,
     repositories: { source: repositoryName(board.runbook, 'source'), target: repositoryName(board.runbook, 'target') },
@@ -118,6 +119,13 @@ export async function moveBatch(board: RunBoard, plan: MigrationPlan, batch: Bat
   );
   if (moved) board.batches[batch.number - 1] = moved.status;
   else board.batches[batch.number - 1]!.state = 'done with differences';
+}
+
+/** Once its source is drained nothing follows any more: a batch that is moved again then gets its own settings at its end. */
+function runbookNow({ runbook, catchUp }: RunBoard): MigrationRunbook {
+  if (catchUp?.state !== 'drained') return runbook;
+  const { catchUp: _over, ...settled } = runbook;
+  return settled;
 }
 
 function waitingBatch(batch: BatchPlan): BatchStatus {
