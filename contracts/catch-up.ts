@@ -63,6 +63,23 @@ export interface CatchUpActivities {
   endCatchUp(input: IndicesInput): Promise<StepOutcome>;
 }
 
+/**
+ * How far indices have come that were moved and then followed. A batch that was moved once more after the drain is ahead
+ * of where it was drained; and of an index that was made anew since only its own new positions say anything.
+ */
+export function reachedPositions(
+  moved: readonly ShardPositions[],
+  followed: readonly ShardPositions[],
+): ShardPositions[] {
+  return moved.map((position) => {
+    const later = followed.find(({ index }) => index === position.index);
+    if (later && later.uuid !== position.uuid) return position;
+    // Where no number is known of the end, that of the move says nothing: what was written since has been followed.
+    const seqNos = (later?.seqNos ?? []).map((at, shard) => Math.max(at, position.seqNos[shard] ?? -1));
+    return { ...position, seqNos };
+  });
+}
+
 /** Where catch-up takes over from a copy that went by these parts. */
 export function positionsOfParts(parts: readonly CopyPart[], indices: readonly IndexFacts[]): ShardPositions[] {
   return indices.map(({ name, uuid, primaryShards }) => {

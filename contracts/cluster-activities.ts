@@ -93,7 +93,7 @@ export interface VerifyInput extends RunInput {
   indices: IndexFacts[];
   /** Documents that the target refused: known to be missing, and told by themselves. */
   refused?: RefusalCause[];
-  /** Up to where the source was copied, where nothing is followed. */
+  /** Up to where the source was copied, or followed: what it has beyond was written since. */
   positions?: ShardPositions[];
 }
 

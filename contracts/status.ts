@@ -114,6 +114,11 @@ export interface CatchUpStatus {
   differences: Difference[];
   /** What could not be read in the last round. */
   unread?: Difference[];
+  /**
+   * Once drained: what the target has of each index, for the comparison. By shard where shards are followed by their
+   * numbers, and without numbers where they are not.
+   */
+  positions?: ShardPositions[];
   steps: StepStatus[];
 }
 

@@ -1,4 +1,5 @@
 import { CancellationScope, CancelledFailure } from '@temporalio/workflow';
+import { reachedPositions } from '../contracts/catch-up';
 import type { VerifyResult } from '../contracts/cluster-activities';
 import { repositoryName, targetName } from '../contracts/ids';
 import type { BatchPlan, MigrationPlan } from '../contracts/plan';
@@ -51,9 +52,11 @@ export async function verifyAll(
 async function compare(board: RunBoard, plan: MigrationPlan, step: StepContext) {
   const input = { run: board.run, runbook: board.runbook, step: step.id };
   const verify = async ({ number, indices }: BatchPlan) => {
-    // Of a source that is followed, what was refused may have been written since: then nothing is taken to be missing.
     const { refused = [], positions = [] } = board.batches[number - 1] ?? {};
-    const known = board.runbook.catchUp ? {} : { refused, positions };
+    // Of a source that is followed, what was refused may have been written since: then nothing is taken to be missing.
+    const known = board.runbook.catchUp
+      ? { positions: reachedPositions(positions, board.catchUp?.positions ?? []) }
+      : { refused, positions };
     const results: VerifyResult[] = [];
     for (let from = 0; from < indices.length; from += indicesAtOnce)
       results.push(

@@ -45,7 +45,7 @@ export class MoveBySnapshot implements MoveMethod {
     const { owner, batch, repositories } = input;
     for (let tries = 1; ; tries += 1) {
       // before it: what lies below is in the snapshot for certain
-      if (this.needsNewSnapshot && input.runbook.catchUp)
+      if (this.needsNewSnapshot && (input.runbook.catchUp || status.positions.length > 0))
         status.positions = (
           await step.activities.readPositions({ ...this.batch.base(step), indices: batch.indices })
         ).positions;

@@ -7,8 +7,10 @@ export interface CopiedContext {
   refused: number;
   /** A query or a pipeline: then nested documents may be other ones. */
   isReshaped: boolean;
-  /** Up to where the source was copied; left out where later writes were followed. */
+  /** Up to where the source was copied, or followed. */
   positions?: ShardPositions;
+  /** Later writes were followed, until the cutover. */
+  isFollowed: boolean;
 }
 
 /**
@@ -18,11 +20,14 @@ export interface CopiedContext {
 export function compareCopied(
   source: IndexState,
   target: IndexState,
-  { refused, isReshaped, positions }: CopiedContext,
+  { refused, isReshaped, positions, isFollowed }: CopiedContext,
 ): DocumentFindings {
   const differences: string[] = [];
+  const words = isFollowed
+    ? { after: 'it was drained', freeze: 'atCutover' }
+    : { after: 'it was copied', freeze: 'beforeMove' };
   if (!isWhole(source)) differences.push('a primary of the source is missing, and with it what would be compared');
-  const later = positions === undefined ? undefined : laterThan(source, positions);
+  const later = positions === undefined ? undefined : laterThan(source, positions, words);
   if (later !== undefined) differences.push(later);
   const isCounted = source.documents !== undefined && target.documents !== undefined;
   const found = `${source.documents ?? 'an unknown number of'} documents on the source and ${target.documents ?? 'an unknown number of'} on the target`;
@@ -31,11 +36,11 @@ export function compareCopied(
   if (!isCounted) differences.push(`documents cannot be counted: ${found}`);
   else if (missing > 0) {
     differences.push(
-      `${found}${known}: written on the source after they were copied, or lost. Stop its writers, or set freeze to beforeMove, then retry, which copies what is missing`,
+      `${found}${known}: written on the source after ${words.after}, or lost. Stop its writers, or set freeze to ${words.freeze}, then retry, which moves what is missing`,
     );
   } else if (missing < 0) {
     differences.push(
-      `${found}${known}: deleted on the source after they were copied, or written on the target by somebody else. Nothing but this run should write there before the cutover`,
+      `${found}${known}: deleted on the source after ${words.after}, or written on the target by somebody else. Nothing but this run should write there before the cutover`,
     );
   } else if (refused === 0 && !isReshaped) differences.push(...compareNested(source, target));
   // Copying again adds what is missing, and what was written later; it deletes nothing.
@@ -44,12 +49,16 @@ export function compareCopied(
 }
 
 /** Counts cannot tell an update, or an add and a delete: the source's own numbering of operations can. */
-function laterThan({ shards, settings }: IndexState, { uuid, seqNos }: ShardPositions): string | undefined {
+function laterThan(
+  { shards, settings }: IndexState,
+  { uuid, seqNos }: ShardPositions,
+  words: { after: string; freeze: string },
+): string | undefined {
   if (uuid !== '' && settings['index.uuid'] !== uuid)
-    return 'deleted on the source and made anew since it was copied: abort this run, and move it by a new one';
+    return `deleted on the source and made anew since ${words.after}: abort this run, and move it by a new one`;
   const operations = seqNos.reduce((sum, at, shard) => sum + Math.max(0, (shards[shard]?.maxSeqNo ?? -1) - at), 0);
   if (operations === 0) return undefined;
-  return `written on the source after it was copied: ${operations} operations. Stop its writers, or set freeze to beforeMove, then retry, which copies it once more`;
+  return `written on the source after ${words.after}: ${operations} operations. Stop its writers, or set freeze to ${words.freeze}, then retry, which moves it once more`;
 }
 
 /** Lucene's documents of all primaries: nested ones are counted, so a mapping that lost them is seen. */

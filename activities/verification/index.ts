@@ -70,6 +70,7 @@ async function verify(
               refused: sumOf(refused.filter(({ index }) => index === called[at])),
               ...positionsOf(positions, name),
               isReshaped: shape !== undefined && isReshaped(shape),
+              isFollowed: runbook.catchUp !== undefined,
               expected: shape ? expectedOf(ofSource, { source, target, runbook }) : ofSource,
             }
           : undefined;

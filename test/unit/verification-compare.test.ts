@@ -1,7 +1,9 @@
+import { compareCopied, type CopiedContext } from '../../activities/verification/compare-copied';
 import { compareDocuments } from '../../activities/verification/compare-documents';
 import { compareIndex } from '../../activities/verification/compare-index';
 import { compareMappings } from '../../activities/verification/compare-mappings';
 import { compareSettings } from '../../activities/verification/compare-settings';
+import { reachedPositions } from '../../contracts/catch-up';
 import type { IndexState } from '../../activities/verification/index-state';
 
 const state = (over: Partial<IndexState> = {}): IndexState => ({
@@ -153,6 +155,49 @@ describe('compareDocuments', () => {
     expect(differences(old, old)).toEqual([]);
     expect(differences(old, { shards: shards([6], [3]) })[0]).toContain('sequence number unknown');
   });
+});
+
+describe('compareCopied', () => {
+  const settings = { 'index.number_of_shards': '2', 'index.uuid': 'u' };
+  const compare = (over: Partial<CopiedContext>, source: Partial<IndexState> = {}) =>
+    compareCopied(state({ settings, ...source }), state({ shards: shards([5, 90], [5, 91]) }), {
+      refused: 0,
+      isReshaped: false,
+      isFollowed: true,
+      ...over,
+    });
+  const position = (seqNos: number[], uuid = 'u') => ({ positions: { index: 'a', uuid, seqNos } });
+
+  it('tells of a followed index how much was written after its drain, which counts alone do not see', () => {
+    expect(compare(position([5, 3])).differences).toEqual([]);
+    expect(compare(position([4, 1]))).toEqual({
+      differences: [
+        'written on the source after it was drained: 3 operations. Stop its writers, or set freeze to atCutover, then retry, which moves it once more',
+      ],
+      adapted: [],
+      isBehind: true,
+    });
+    expect(compare({ ...position([4, 1]), isFollowed: false }).differences[0]).toContain('after it was copied: 3');
+  });
+
+  it('goes by counts where a follower knows no numbers, and by the uuid always', () => {
+    expect(compare(position([])).differences).toEqual([]);
+    expect(compare(position([], 'earlier')).differences[0]).toContain('made anew since it was drained');
+    expect(compare(position([]), { documents: 11 }).differences[0]).toContain(
+      '11 documents on the source and 10 on the target: written on the source after it was drained, or lost',
+    );
+  });
+});
+
+describe('reachedPositions', () => {
+  const at = (seqNos: number[], uuid = 'u') => ({ index: 'a', uuid, seqNos });
+  it.each([
+    ['the drain is ahead of the move', [at([5, 5])], [at([9, 8])], [at([9, 8])]],
+    ['moved once more after the drain', [at([9, 9])], [at([9, 8])], [at([9, 9])]],
+    ['moved anew, as another index', [at([2, 2], 'new')], [at([9, 8])], [at([2, 2], 'new')]],
+    ['followed without numbers', [at([5, 5])], [at([])], [at([])]],
+    ['followed no more', [at([5, 5])], [], [at([])]],
+  ])('%s', (_, moved, followed, expected) => expect(reachedPositions(moved, followed)).toEqual(expected));
 });
 
 describe('compareSettings', () => {

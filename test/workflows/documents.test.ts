@@ -1,5 +1,6 @@
 import { Context } from '@temporalio/activity';
 import type { CopyPartInput, CopyPartResult } from '../../contracts/document-activities';
+import type { VerifyInput } from '../../contracts/cluster-activities';
 import { queries, updates, workflowTypes } from '../../contracts/messages';
 import type { MigrationRunbook } from '../../contracts/runbook';
 import type { RunStatus } from '../../contracts/status';
@@ -182,6 +183,7 @@ test('a live source is followed until little is left, and drained at the cutover
   let round = 0;
   const totals = { superseded: 0, refused: 0, bytes: 0, replaced: 0, causes: [], differences: [], unread: [] };
   const positions = [{ index: 'index-1', uuid: 'uuid-index-1', seqNos: [99] }];
+  const compared: VerifyInput[] = [];
   await started(
     runbookByCopy({
       catchUp: { kind: 'sequence', interval: '1s', lagBelow: 100 },
@@ -192,9 +194,17 @@ test('a live source is followed until little is left, and drained at the cutover
       planParts: async () => ({ parts: [part(0)] }),
       copyPart: async () => done(),
       beginCatchUp: async (input) => ({ changed: true, summary: '', changes: [], positions: input.positions }),
+      verifyIndices: async (input) => {
+        compared.push(input);
+        const none = { changed: false, summary: '', changes: [], adapted: [], indices: 1, documents: 1 };
+        // the second comparison comes after a batch was moved once more
+        if (compared.length > 1) return { ...none, differences: [], behind: [] };
+        return { ...none, differences: [{ where: 'index index-1', what: 'written later' }], behind: ['index-1'] };
+      },
       catchUpRound: async () => {
         const lag = lags[Math.min(round, lags.length - 1)] ?? 0;
         round += 1;
+        positions[0]!.seqNos = [99 + round];
         return { ...totals, positions, written: lag === 0 ? 0 : 10, deleted: 0, lag };
       },
     },
@@ -202,9 +212,14 @@ test('a live source is followed until little is left, and drained at the cutover
       const waiting = await reach(({ state }) => state === 'waiting');
       expect(waiting.catchUp?.lag).toBeLessThanOrEqual(100);
       await decide('approve', { gate: 'cutover' });
+      await reach(({ state }) => state === 'stuck');
+      const drainedAt = 99 + round;
+      await decide('retry', { step: 'cutover/verify' });
       const status = await result();
       expect(status.state).toBe('completed');
       expect(status.catchUp).toMatchObject({ state: 'drained', lag: 0 });
+      // up to where it was drained, which is further than the batch itself had come
+      expect(compared[0]?.positions).toEqual([{ index: 'index-1', uuid: 'uuid-index-1', seqNos: [drainedAt] }]);
       const order = ['setWriteBlock', 'endCatchUp', 'verifyIndices', 'applyAliases'];
       const places = order.map((name) => calls.findIndex((call) => call.startsWith(name)));
       expect(places).toEqual([...places].sort((a, b) => a - b));
