@@ -12,6 +12,11 @@ export interface CatchUpPositions extends ShardPositions {
   owed?: number[];
   /** By shard, after a restore: where catch-up began. Up to here both sides have the same sequence numbers. */
   restored?: number[];
+  /**
+   * Shards that were found behind what had been read of them. Kept, as the sign of it goes with the next writes: what the
+   * source has numbered anew in between is never read.
+   */
+  lostWrites?: { shard: number; sourceAt: number; readUpTo: number }[];
   /** The target refused documents of it: how many documents it has says nothing of deletes then. */
   isPartial?: boolean;
 }

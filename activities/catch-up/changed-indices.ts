@@ -18,7 +18,11 @@ export interface Looked {
   followed: Followed[];
   differences: Difference[];
   unread: Difference[];
+  /** By index: what its position is to keep of writes that the source has lost, in this round or before. */
+  lostWrites: Map<string, LostWrites>;
 }
+
+type LostWrites = NonNullable<CatchUpPositions['lostWrites']>;
 
 /**
  * Which of these indices can be followed, and how far each of their shards is at the source. An index counts only as long
@@ -29,7 +33,7 @@ export async function lookAtIndices(
   { run, owner, runbook }: Pick<CatchUpRoundInput, 'run' | 'owner' | 'runbook'>,
   positions: readonly CatchUpPositions[],
 ): Promise<Looked> {
-  const looked: Looked = { followed: [], differences: [], unread: [] };
+  const looked: Looked = { followed: [], differences: [], unread: [], lostWrites: new Map() };
   const names = positions.map(({ index }) => index);
   const called = (name: string) => targetName(runbook, name);
   const [ofSource, ofTarget] = await Promise.all([
@@ -55,17 +59,31 @@ export async function lookAtIndices(
     candidate.shards = found;
     if (found.size < seqNos.length) silent.push(candidate);
     if (found.size > 0) looked.followed.push(candidate);
-    for (const [shard, { maxSeqNo }] of found) {
-      const ours = seqNos[shard] ?? -1;
-      // a new primary knows of a lower checkpoint for a while, but has all that lies below the one that was read
-      if (maxSeqNo >= ours) continue;
-      const what = `shard ${shard} of the source has given ${maxSeqNo} as its last sequence number, and had been read up to ${ours}: the source lost writes (an older copy became the primary); move this index anew`;
-      looked.differences.push({ where: `index ${index}`, what });
-    }
+    const lost = lostWrites(candidate);
+    if (lost.length > 0) looked.lostWrites.set(index, lost);
+  }
+  for (const { index, lostWrites: before = [] } of positions) {
+    for (const lost of looked.lostWrites.get(index) ?? before)
+      looked.differences.push({ where: `index ${index}`, what: sentenceOf(lost) });
   }
   await addSilent(silent, source, looked);
   looked.differences.push(...(await rolledOver(source, looked.followed)));
   return looked;
+}
+
+/** Once for each shard: as it was when it was first seen. */
+function lostWrites({ position: { seqNos, lostWrites: before = [] }, shards }: Followed): LostWrites {
+  const fresh = [...shards].flatMap(([shard, { maxSeqNo }]) => {
+    const readUpTo = seqNos[shard] ?? -1;
+    // a new primary knows of a lower checkpoint for a while, but has all that lies below the one that was read
+    if (maxSeqNo >= readUpTo || before.some((known) => known.shard === shard)) return [];
+    return [{ shard, sourceAt: maxSeqNo, readUpTo }];
+  });
+  return [...before, ...fresh];
+}
+
+function sentenceOf({ shard, sourceAt, readUpTo }: LostWrites[number]): string {
+  return `shard ${shard} of the source had given ${sourceAt} as its last sequence number, and had been read up to ${readUpTo}: the source lost writes (an older copy became the primary), and what it numbers ${sourceAt + 1} to ${readUpTo} anew is not followed. Move this index anew: abort this run and start another; or let it end, delete the index on the target, and move it by a run of its own (select.include)`;
 }
 
 /** Shards that tell nothing of themselves: of a closed index, or without a primary. */

@@ -53,6 +53,7 @@ async function followIndices(
   round.differences.push(...looked.differences);
   round.unread.push(...looked.unread);
   const reached = new Map(positions.map((position) => [position.index, { ...position, seqNos: [...position.seqNos] }]));
+  for (const [index, lostWrites] of looked.lostWrites) Object.assign(reached.get(index) ?? {}, { lostWrites });
   const lost = new Set<string>();
 
   /** An index may go away at any moment: that ends its own round, and no other's. */

@@ -329,3 +329,24 @@ test('an index that is deleted, made anew, closed, rolled over, or foreign on th
   expect(await whole(calls, second.positions)).toMatchObject({ written: 1 });
   expect(await differences(closed)).toEqual([]);
 });
+
+test('writes that the source has lost stay a difference, though later ones hide that it was behind', async () => {
+  const index = 'seq-lost';
+  await make(pair.source, index, { number_of_shards: 1 });
+  await makeTarget('lost', index, { number_of_shards: 1 });
+  const calls = caller('lost', copyRunbook('lost'));
+  for (let n = 0; n < 3; n++) await put(index, `${n}`, { n });
+  const [begun] = await calls.begin([await factsOf(index)]);
+  // had been read up to there from a primary that is no more
+  const first = await whole(calls, [{ ...begun!, seqNos: [5] }]);
+  const told = [
+    { where: `index ${index}`, what: expect.stringMatching(/given 2 .* up to 5: the source lost writes/) as string },
+  ];
+  expect(first.differences).toEqual(told);
+  for (let n = 3; n < 9; n++) await put(index, `${n}`, { n });
+  const second = await whole(calls, first.positions);
+  // the numbers 3 to 5 were given again, and only what lies above is read
+  expect(second).toMatchObject({ written: 3, differences: told });
+  await must(`${pair.source}/${index}`, 'DELETE');
+  expect((await whole(calls, second.positions)).differences).toEqual(expect.arrayContaining(told));
+});
