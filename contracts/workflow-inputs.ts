@@ -10,7 +10,13 @@ import type { CatchUpStatus, Change, Difference, RunStatus } from './status';
 export interface MigrationInput {
   runbook: MigrationRunbook;
   /** Set when a long run continues as new: only between two batches. */
-  carried?: { status: RunStatus; plan: MigrationPlan; differences: Difference[] };
+  carried?: {
+    status: RunStatus;
+    plan: MigrationPlan;
+    differences: Difference[];
+    /** An operator has asked for the refused documents to be driven again, and it is not done yet. */
+    wantsRetry?: boolean;
+  };
 }
 
 /** What planWorkflow is started with. */

@@ -147,6 +147,11 @@ async function continueWithNextBatches(board: RunBoard): Promise<never> {
   if (!board.plan) throw noPlan('no plan to carry on with');
   return continueAsNew<(input: MigrationInput) => Promise<RunStatus>>({
     runbook: board.runbook,
-    carried: { status: board.status(), plan: board.plan, differences: board.runner.differences },
+    carried: {
+      status: board.status(),
+      plan: board.plan,
+      differences: board.runner.differences,
+      wantsRetry: board.wantsRetry,
+    },
   });
 }

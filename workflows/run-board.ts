@@ -82,7 +82,8 @@ export class RunBoard {
   ) {
     this.gates = carried?.status.gates ?? runbook.gates.map((gate) => ({ gate, state: 'closed', asks: '' }));
     if (!carried) return;
-    const { status, plan, differences } = carried;
+    const { status, plan, differences, wantsRetry = false } = carried;
+    this.wantsRetry = wantsRetry;
     this.plan = plan;
     this.batches = status.batches;
     this.checks = status.checks;

@@ -1,4 +1,4 @@
-import { workflowTypes } from '../../contracts/messages';
+import { updates, workflowTypes } from '../../contracts/messages';
 import type { RunStatus } from '../../contracts/status';
 import { planOf, runbookOf } from '../support/fixtures';
 import { recordedActivities } from '../support/recorded-activities';
@@ -41,5 +41,50 @@ test('a long run continues as new between batches, and nothing of it is forgotte
       expect(new Set(made).size).toBe(batches);
     }
     expect(calls.filter((call) => call.startsWith('registerRepository'))).toHaveLength(2);
+  });
+});
+
+test('refused documents that are to be driven again are not forgotten when the run continues as new', async () => {
+  const batches = 24;
+  const plan = planOf(batches, { method: 'copy', repositories: [], concurrentSnapshots: false });
+  let isDecided = (): void => undefined;
+  const decided = new Promise<void>((resolve) => (isDecided = resolve));
+  let isRefused = (): void => undefined;
+  const refused = new Promise<void>((resolve) => (isRefused = resolve));
+  const tries = new Map<string, number>();
+  const cause = { index: 'index-1', type: 't', reason: 'r', count: 1, example: '7', remedy: 'mend it' };
+  const { activities } = recordedActivities(plan, {
+    planParts: async ({ indices }) => {
+      const name = indices[0]?.name ?? '';
+      // only then are there batches enough left for the run to continue as new
+      if (name === 'index-2') isRefused();
+      if (name === 'index-2') await decided;
+      return { parts: [{ index: name, uuid: `uuid-${name}`, shard: 0, afterSeqNo: -1, toSeqNo: 9, documents: 10 }] };
+    },
+    copyPart: async ({ part }) => {
+      const attempt = (tries.get(part.index) ?? 0) + 1;
+      tries.set(part.index, attempt);
+      const isFirst = part.index === 'index-1' && attempt === 1;
+      const totals = { isDone: true, throughSeqNo: 9, superseded: 0, bytes: 1 };
+      return { ...totals, written: isFirst ? 9 : 10, refused: isFirst ? 1 : 0, causes: isFirst ? [cause] : [] };
+    },
+  });
+  await environment.withWorker(activities, async (taskQueue) => {
+    const runbook = runbookOf('long-retry', { method: 'copy', snapshot: undefined });
+    const handle = await environment.client.workflow.start<(input: unknown) => Promise<RunStatus>>(
+      workflowTypes.migration,
+      { workflowId: runbook.name, taskQueue, args: [{ runbook }] },
+    );
+    await refused;
+    await handle.executeUpdate(updates.retryFailed, { args: [{ by: 'kim', reason: 'mended' }] });
+    isDecided();
+    const status = await handle.result();
+    const chain = [];
+    for await (const info of environment.client.workflow.list({ query: "WorkflowId = 'long-retry'" }))
+      chain.push(info.status.name);
+    expect(chain.filter((name) => name === 'CONTINUED_AS_NEW').length).toBeGreaterThan(0);
+    expect(tries.get('index-1')).toBe(2);
+    expect(tries.get('index-2')).toBe(1);
+    expect([status.state, status.differences]).toEqual(['completed', []]);
   });
 });
