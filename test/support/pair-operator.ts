@@ -5,6 +5,7 @@ import { createActivities } from '../../activities';
 import { allSteps, type LiveStatus, type LiveStep } from '../../client/live-status';
 import { runCommandLine } from '../../client/main';
 import type { FailureInfo, FailureType } from '../../contracts/failures';
+import type { PlanAnswer } from '../../contracts/plan';
 import type { MigrationRunbook } from '../../contracts/runbook';
 import { differences, digestIndices } from '../../lab/digest';
 import { testIo } from '../unit/client-fixtures';
@@ -71,18 +72,30 @@ export async function startPairOperator() {
     await reach(run, argv.join(' '), (seen) => !stuck(seen).some((each) => before.includes(each)));
   }
 
+  /** A runbook's file: JSON is YAML. */
+  function write(runbook: MigrationRunbook): string {
+    const file = path.join(directory, `${runbook.name}.yaml`);
+    writeFileSync(file, JSON.stringify(runbook));
+    return file;
+  }
+
   return {
     directory,
     shardlift,
     tell,
     reach,
     reachStep,
-    /** As `shardlift start` of a file: JSON is YAML. */
+    /** As `shardlift start` of a file. */
     async start(runbook: MigrationRunbook): Promise<string> {
-      const file = path.join(directory, `${runbook.name}.yaml`);
-      writeFileSync(file, JSON.stringify(runbook));
+      const file = write(runbook);
       await tell('start', file);
       return file;
+    },
+    /** As `shardlift plan` of it: what its checks refuse, by their ids. */
+    async refusedBy(runbook: MigrationRunbook): Promise<string[]> {
+      const { out } = await shardlift('plan', write(runbook), '-o', 'json');
+      const { checks } = JSON.parse(out) as PlanAnswer;
+      return checks.flatMap(({ id, state, level }) => (state === 'failed' && level === 'mandatory' ? [id] : []));
     },
     /** Waits until that step is stuck, and answers with what the operator is told. */
     async stuckAt(run: string, id: string): Promise<FailureInfo> {

@@ -1,8 +1,15 @@
 import { json, request, segment } from '../../lab/http';
 import { at, elements, members, whole } from '../../lab/raw-json';
 
-/** Every document of an index by id and routing: its version and the bytes of its `_source`. */
-export async function readDocuments(url: string, index: string): Promise<Map<string, string>> {
+/**
+ * Every document of an index by id and routing: its version and the bytes of its `_source`.
+ * @param form what is compared of a `_source`, where that is not its bytes.
+ */
+export async function readDocuments(
+  url: string,
+  index: string,
+  form = (source: string): string => source,
+): Promise<Map<string, string>> {
   await json({ method: 'POST', url: `${url}/${segment(index)}/_refresh` });
   const documents = new Map<string, string>();
   const ask = async (path: string, body: unknown): Promise<Buffer> => {
@@ -27,7 +34,7 @@ export async function readDocuments(url: string, index: string): Promise<Map<str
       };
       const key = `${part('_id')} ${part('_routing')}`;
       if (documents.has(key)) throw new Error(`${index}: ${key} is there twice`);
-      documents.set(key, `version ${part('_version')} ${part('_source')}`);
+      documents.set(key, `version ${part('_version')} ${form(part('_source'))}`);
     }
     const scroll = JSON.parse(text(['_scroll_id'])) as string;
     if (found.length === 0) {
@@ -36,6 +43,21 @@ export async function readDocuments(url: string, index: string): Promise<Map<str
     }
     page = await ask('/_search/scroll', { scroll: '1m', scroll_id: scroll });
   }
+}
+
+/**
+ * A `_source` as the value that it is, in the order of its keys: without white space between its parts, strings and numbers
+ * in one spelling each. Whole numbers count with all of their digits, others as far as a double goes: what `_reindex` from
+ * remote keeps.
+ */
+export function asValue(source: string): string {
+  return source.replace(
+    /("(?:[^"\\]|\\.)*")|(-?\d+(?![\d.eE]))|(-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)|\s+/g,
+    (_, text?: string, whole?: string, fraction?: string) => {
+      if (text !== undefined) return JSON.stringify(JSON.parse(text));
+      return whole ?? (fraction === undefined ? '' : `double ${Number(fraction)}`);
+    },
+  );
 }
 
 /** What differs, a document a line. */
