@@ -1,7 +1,7 @@
 import type { RemoteAllowlistInput } from './reindex';
 import type { MigrationRunbook } from './runbook';
 import type { Change, Check, HostRecordKind } from './status';
-import type { HostChange, SharePlan } from './plan';
+import type { HostChange, MigrationPlan, SharePlan } from './plan';
 
 /**
  * Inputs and results of the activities in activities/hosts/. Every activity takes the whole runbook's host settings:
@@ -117,7 +117,9 @@ export interface HostActivities {
   /** Facts and checks of every host of the runbook; read-only. */
   inspectHosts(input: { run: string; runbook: MigrationRunbook }): Promise<HostChecksResult>;
   /** What prepare would change on the hosts, read-only: file contents before and after. */
-  previewHostChanges(input: { run: string; runbook: MigrationRunbook; shares: SharePlan[] }): Promise<HostChange[]>;
+  previewHostChanges(
+    input: { run: string; runbook: MigrationRunbook } & Pick<MigrationPlan, 'shares' | 'remoteAllowlist'>,
+  ): Promise<HostChange[]>;
 
   installPackage(input: HostInput & { package: 'nfs-server' | 'nfs-client' | 'rsync' }): Promise<StepOutcome>;
   /** On the server: the directory, owned by the elasticsearch user. */

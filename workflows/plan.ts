@@ -1,4 +1,4 @@
-import type { PlanAnswer } from '../contracts/plan';
+import type { MigrationPlan, PlanAnswer } from '../contracts/plan';
 import type { PlanInput } from '../contracts/workflow-inputs';
 import { activitiesOf } from './activities';
 import { lookAtAll } from './preflight';
@@ -8,6 +8,10 @@ export async function planWorkflow({ runbook }: PlanInput): Promise<PlanAnswer> 
   let count = 0;
   const activities = activitiesOf('plan', { nextNumber: () => (count += 1) });
   const { checks, plan, hostChanges } = await lookAtAll(activities, runbook);
-  const previews = plan ? await activities.previewHostChanges({ run: runbook.name, runbook, shares: plan.shares }) : [];
+  const previews = plan ? await activities.previewHostChanges({ run: runbook.name, runbook, ...changesOf(plan) }) : [];
   return { checks, ...(plan ? { plan } : {}), hostChanges: [...previews, ...hostChanges] };
+}
+
+function changesOf({ shares, remoteAllowlist }: MigrationPlan) {
+  return { shares, ...(remoteAllowlist ? { remoteAllowlist } : {}) };
 }

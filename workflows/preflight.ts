@@ -1,6 +1,7 @@
 import type { ClustersInspection } from '../contracts/cluster-activities';
 import type { HostFacts } from '../contracts/host-activities';
 import type { MetadataEvaluation, MetadataSettings } from '../contracts/metadata';
+import { nodeOfHost } from '../contracts/nodes';
 import type { HostChange, MigrationPlan } from '../contracts/plan';
 import type { MigrationRunbook } from '../contracts/runbook';
 import type { Check } from '../contracts/status';
@@ -26,7 +27,7 @@ export async function lookAtAll(
     activities.inspectHosts({ run, runbook }),
   ]);
   const planned = await activities.planMigration({ run, runbook, clusters, hosts: hosts.facts });
-  const set = setByRun(runbook);
+  const set = setByRun(runbook, clusters);
   const remote =
     runbook.method === 'remote-reindex' ? (await activities.checkRemoteAllowed({ run, runbook })).map(set) : [];
   const metadata = planned.plan ? await evaluate(activities, runbook, clusters) : undefined;
@@ -44,9 +45,11 @@ export async function lookAtAll(
   };
 }
 
-/** What the run itself mends on the target's hosts need not be there before. */
-function setByRun({ hosts }: MigrationRunbook): (check: Check) => Check {
-  const isOurs = hosts.some(({ role }) => role === 'target');
+/** What the run itself mends need not be there before: where the host of each of the target's nodes is given. */
+function setByRun({ hosts }: MigrationRunbook, { target }: ClustersInspection): (check: Check) => Check {
+  const nodes = target?.nodes ?? [];
+  const given = hosts.filter(({ role }) => role === 'target').map((host) => nodeOfHost(host, nodes)?.name);
+  const isOurs = given.length > 0 && nodes.every(({ name }) => given.includes(name));
   return (check) => {
     if (!isOurs || check.id !== 'reindex.allowlist' || check.state !== 'failed') return check;
     return {

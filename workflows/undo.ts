@@ -85,10 +85,11 @@ async function allowAgain(board: RunBoard, role: RunbookHost['role'], id: string
  */
 export async function undoRecords(board: RunBoard, plan: MigrationPlan, phase: 'undo' | 'finish'): Promise<void> {
   const isTouched = board.runner.steps.some((step) => step.id.startsWith('prepare/'));
-  if (plan.shares.length === 0 || !isTouched) return;
+  if (!isTouched) return;
   const { run, runbook } = board;
-  for (const { name, role } of [...runbook.hosts].reverse()) {
-    if (role === 'jump') continue;
+  const isWorkedOn = ({ role }: RunbookHost) =>
+    plan.shares.length > 0 ? role !== 'jump' : plan.remoteAllowlist !== undefined && role === 'target';
+  for (const { name, role } of runbook.hosts.filter(isWorkedOn).reverse()) {
     const memory: RestartMemory = {};
     await board.runner.run(
       { id: `${phase}/records/${name}`, phase: board.phase, title: `what ${name} still has of this run` },

@@ -3,7 +3,7 @@ import type { RunbookHost } from '../../contracts/runbook';
 import { readPathRepo, UnreadableYml } from './elasticsearch-yml';
 import type { Host } from './host';
 import { decodeFile, execScript } from './host-files';
-import { ymlPath } from './path-repo';
+import { ymlPath } from './yml-file';
 
 /** Everything in one go: a host far away answers once, not twenty times. Values are one line each. */
 const factsScript = `

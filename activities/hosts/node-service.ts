@@ -4,9 +4,9 @@ import { commandFailed } from './command-failures';
 import { stuck } from './failures';
 import type { Host } from './host';
 import { execScript, runScript } from './host-files';
-import { ymlPath } from './path-repo';
 import { readRecord, recordPath, writeRecord } from './record';
 import { findHost } from './ssh-settings';
+import { ymlPath } from './yml-file';
 
 /**
  * systemd's own start time has whole seconds on older hosts. The process's age in clock ticks since boot, set against

@@ -1,12 +1,12 @@
 import type { PathRepoInput, StepOutcome } from '../../contracts/host-activities';
 import type { RunbookHost, Side } from '../../contracts/runbook';
 import { makeSo, outcome } from './change';
-import { addPathRepo, readPathRepo, removePathRepo, UnreadableYml } from './elasticsearch-yml';
-import { stuck } from './failures';
+import { addPathRepo, readPathRepo, removePathRepo } from './elasticsearch-yml';
 import type { Host } from './host';
 import { readFile, replaceFile, type FileContent } from './host-files';
 import { differingPart } from './marked-block';
 import { findHost } from './ssh-settings';
+import { inYml, readYml, ymlPath } from './yml-file';
 
 const pathRepoRecordId = 'path-repo';
 
@@ -15,10 +15,6 @@ interface PathRepoState {
   content: string;
   encoding: 'utf8' | 'latin1';
   paths: string[];
-}
-
-export function ymlPath(settings: RunbookHost): string {
-  return `${settings.configPath}/elasticsearch.yml`;
 }
 
 /**
@@ -100,30 +96,7 @@ export function previewPathRepo(
   );
 }
 
-export async function readYml(host: Host, path: string): Promise<FileContent> {
-  const file = await readFile(host, path);
-  const unreadable = (why: string, remedy: string) =>
-    stuck({ type: 'ConfigUnreadable', message: `${path} cannot be used`, host: host.name, at: path, why, remedy });
-  if (!file) throw unreadable('it is not there', 'correct hosts.configPath in the runbook, and start the run again');
-  if (file.encoding !== 'utf8') throw unreadable('it is no UTF-8', `save it as UTF-8 on ${host.name}, then retry`);
-  return file;
-}
-
-function edit<Result>(host: Host, path: string, how: () => Result): Result {
-  try {
-    return how();
-  } catch (error) {
-    if (!(error instanceof UnreadableYml)) throw error;
-    throw stuck({
-      type: 'ConfigUnreadable',
-      message: `${path} cannot be read or edited`,
-      host: host.name,
-      at: path,
-      why: error.message,
-      remedy: `mend the file on ${host.name} at the place named (Elasticsearch itself would not start with it), or write path.repo by hand, then retry`,
-    });
-  }
-}
+const edit = <Result>(host: Host, path: string, how: () => Result) => inYml(host, path, 'path.repo', how);
 
 function sideOf(settings: RunbookHost): Side {
   return settings.role === 'target' ? 'target' : 'source';

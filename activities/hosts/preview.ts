@@ -1,23 +1,26 @@
-import type { HostChange, SharePlan } from '../../contracts/plan';
-import type { MigrationRunbook, RunbookHost } from '../../contracts/runbook';
+import type { HostActivities } from '../../contracts/host-activities';
+import type { HostChange } from '../../contracts/plan';
+import type { RunbookHost } from '../../contracts/runbook';
 import { heartbeat } from '../context';
 import { exportsPath, previewExport } from './export';
 import { readFile } from './host-files';
 import type { HostOf } from './hosts';
 import { fstabPath, previewFstab } from './mount';
-import { previewPathRepo, readYml, ymlPath } from './path-repo';
+import { previewPathRepo } from './path-repo';
+import { previewAllowlist } from './remote-allowlist';
 import { blockLabel, exportClients, mountLine, sharePaths } from './share-names';
+import { readYml, ymlPath } from './yml-file';
+
+type PreviewInput = Parameters<HostActivities['previewHostChanges']>[0];
 
 /** What prepare would write on the hosts. Reads only, so it may run as often as it likes. */
-export async function previewHostChanges(
-  hostOf: HostOf,
-  { run, runbook, shares }: { run: string; runbook: MigrationRunbook; shares: SharePlan[] },
-): Promise<HostChange[]> {
+export async function previewHostChanges(hostOf: HostOf, input: PreviewInput): Promise<HostChange[]> {
+  const { runbook } = input;
   const total = runbook.hosts.length;
   let done = 0;
   const each = await Promise.all(
     runbook.hosts.map(async (host) => {
-      const changes = await previewHost(hostOf, run, runbook, shares, host);
+      const changes = await previewHost(hostOf, input, host);
       done += 1;
       heartbeat({ done, total, unit: 'checks', detail: `${host.name} looked at` });
       return changes;
@@ -28,9 +31,7 @@ export async function previewHostChanges(
 
 async function previewHost(
   hostOf: HostOf,
-  run: string,
-  runbook: MigrationRunbook,
-  shares: readonly SharePlan[],
+  { run, runbook, shares, remoteAllowlist }: PreviewInput,
   settings: RunbookHost,
 ): Promise<HostChange[]> {
   const changes: HostChange[] = [];
@@ -55,6 +56,11 @@ async function previewHost(
     const host = hostOf(runbook, settings.name);
     const path = ymlPath(settings);
     add(path, previewPathRepo(host, path, await readYml(host, path), paths));
+  }
+  if (remoteAllowlist && settings.role === 'target') {
+    const host = hostOf(runbook, settings.name);
+    const path = ymlPath(settings);
+    add(path, previewAllowlist(host, path, await readYml(host, path), remoteAllowlist));
   }
   return changes;
 }

@@ -1,14 +1,13 @@
 import type { StepOutcome } from '../../contracts/host-activities';
 import type { RemoteAllowlistInput } from '../../contracts/reindex';
 import { makeSo, outcome } from './change';
-import { UnreadableYml } from './elasticsearch-yml';
-import { stuck } from './failures';
 import type { Host } from './host';
-import { readFile, replaceFile } from './host-files';
+import { readFile, replaceFile, type FileContent } from './host-files';
 import { addToListSetting, readListSetting, removeFromListSetting } from './list-setting';
-import { readYml, ymlPath } from './path-repo';
+import { differingPart } from './marked-block';
 import type { HostRecord } from './record';
 import { findHost } from './ssh-settings';
+import { inYml, readYml, ymlPath } from './yml-file';
 
 const allowlistRecordId = 'remote-allowlist';
 
@@ -34,13 +33,13 @@ export async function setRemoteAllowlist(host: Host, input: RemoteAllowlistInput
     what: path,
     look: async () => {
       const file = await readYml(host, path);
-      const there = edit(host, path, setting, () => readListSetting(file.text, setting));
+      const there = inYml(host, path, setting, () => readListSetting(file.text, setting));
       return { content: file.text, encoding: file.encoding, entries: there };
     },
     isSo: (state) => entries.every((entry) => state.entries.includes(entry)),
     act: async () => {
       const file = await readYml(host, path);
-      const text = edit(host, path, setting, () => addToListSetting(file.text, setting, entries));
+      const text = inYml(host, path, setting, () => addToListSetting(file.text, setting, entries));
       await replaceFile(host, path, file, text);
     },
     describe: (state) => `${setting}: [${state.entries.join(', ')}]`,
@@ -73,28 +72,23 @@ export async function restoreAllowlist(host: Host, record: HostRecord<unknown>):
   if (file.text === before.content) return `${path} is as it was already`;
   const ours = entries.filter((entry) => !before.entries.includes(entry));
   const isAsWeLeftIt =
-    edit(host, path, setting, () => addToListSetting(before.content, setting, entries)) === file.text;
+    inYml(host, path, setting, () => addToListSetting(before.content, setting, entries)) === file.text;
   const text = isAsWeLeftIt
     ? before.content
-    : edit(host, path, setting, () => removeFromListSetting(file.text, setting, ours));
+    : inYml(host, path, setting, () => removeFromListSetting(file.text, setting, ours));
   if (text !== file.text) await replaceFile(host, path, file, text);
   return isAsWeLeftIt
     ? `${path} is as it was`
     : `${path} was edited since: only ${ours.join(', ')} is taken out of ${setting}`;
 }
 
-function edit<Result>(host: Host, path: string, setting: string, how: () => Result): Result {
-  try {
-    return how();
-  } catch (error) {
-    if (!(error instanceof UnreadableYml)) throw error;
-    throw stuck({
-      type: 'ConfigUnreadable',
-      message: `${path} cannot be read or edited`,
-      host: host.name,
-      at: path,
-      why: error.message,
-      remedy: `write ${setting} by hand into the file on ${host.name}, then retry`,
-    });
-  }
+/** Only the lines that change: the rest of the file may hold what does not belong into a plan. */
+export function previewAllowlist(
+  host: Host,
+  path: string,
+  file: FileContent,
+  { setting, entries }: Pick<RemoteAllowlistInput, 'setting' | 'entries'>,
+): { before: string; after: string } {
+  const text = inYml(host, path, setting, () => addToListSetting(file.text, setting, entries));
+  return differingPart(file.text, text, 0);
 }

@@ -11,6 +11,7 @@ import { causesOf, sorted, wordsOf } from './refusals';
 import { remoteOf } from './remote';
 import { markOf, placeOf, rateOf, reindexBody } from './request';
 import { cancelTask, findTasks, lookAtTask, startTask, type ReindexFailure, type TaskView } from './tasks';
+import { giveWriteAlias } from './write-alias';
 
 /** What a heartbeat carries besides progress. Results of tasks are kept by the target, so their ids are all it takes. */
 interface Begun {
@@ -98,9 +99,10 @@ export async function reindexPart(input: ReindexPartInput, sides: ReindexSides):
 
   async function begin(): Promise<string> {
     if (begun.tasks.length >= mostTasks) throw tooMany(where, result(false));
-    const excluded = [...refused.keys()];
-    const remote = await remoteOf(runbook);
-    const id = await startTask(target, reindexBody(input, target, remote, { size: begun.size, excluded }), rate);
+    const alias = await giveWriteAlias(target, input.owner, targetName(runbook, part.index));
+    const attempt = { size: begun.size, excluded: [...refused.keys()], ...(alias === undefined ? {} : { alias }) };
+    const body = reindexBody(input, target, await remoteOf(runbook), attempt);
+    const id = await startTask(target, body, { requestsPerSecond: rate, requireAlias: alias !== undefined });
     keep(id);
     return id;
   }
@@ -121,7 +123,6 @@ export async function reindexPart(input: ReindexPartInput, sides: ReindexSides):
       else settle(view);
     }
     current ??= await unheardOf(sides, input, refused.size, keep);
-    if (current === undefined) await refuseMissing(input, target);
     for (;;) {
       current ??= await begin();
       last = { state: 'lost' };
@@ -216,12 +217,6 @@ async function unheardOf(
   for (const id of [...others, ...odd]) await cancelTask(target, id);
   if (same !== undefined) keep(same);
   return same;
-}
-
-/** `_reindex` would make the index by itself, with mappings of its own guess. */
-async function refuseMissing({ runbook, part }: ReindexPartInput, target: Cluster): Promise<void> {
-  const index = encodeURIComponent(targetName(runbook, part.index));
-  await target.request({ method: 'GET', path: `/${index}/_settings/index.uuid` });
 }
 
 /** An index that was deleted and made anew has other documents under the same numbers. */

@@ -19,6 +19,8 @@ export interface Attempt {
   size: number;
   /** `_id`s of documents that the target refuses: a task ends at the first batch that has one. */
   excluded: readonly string[];
+  /** What it writes to in place of the index. */
+  alias?: string;
 }
 
 /** The body of `_reindex` but for the remote's secret. */
@@ -26,7 +28,7 @@ export function reindexBody(
   { runbook, owner, part }: Pick<ReindexPartInput, 'runbook' | 'owner' | 'part'>,
   target: Cluster,
   remote: Record<string, unknown>,
-  { size, excluded }: Attempt,
+  { size, excluded, alias }: Attempt,
 ): object {
   const settings = runbook.reindex;
   return {
@@ -38,7 +40,7 @@ export function reindexBody(
       query: queryOf(part, settings?.query, [`${markOf(owner, part)}${excluded.length}`, ...excluded]),
     },
     dest: {
-      index: targetName(runbook, part.index),
+      index: alias ?? targetName(runbook, part.index),
       version_type: 'external',
       op_type: 'index',
       ...(settings?.pipeline === undefined ? {} : { pipeline: settings.pipeline }),

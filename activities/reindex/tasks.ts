@@ -1,4 +1,6 @@
+import { pause } from '../context';
 import type { Cluster } from '../elasticsearch/cluster';
+import { transient } from '../failure';
 
 /** `_reindex` tasks of the target. */
 
@@ -109,11 +111,19 @@ function excludedIn(description: string, mark: string): number | undefined {
   return at < 0 ? undefined : Number.parseInt(description.slice(at + text.length), 10) || 0;
 }
 
-export async function startTask(cluster: Cluster, body: object, requestsPerSecond: number): Promise<string> {
+export async function startTask(
+  cluster: Cluster,
+  body: object,
+  { requestsPerSecond, requireAlias }: { requestsPerSecond: number; requireAlias: boolean },
+): Promise<string> {
   const answer = await cluster.request<{ task: string }>({
     method: 'POST',
     path: '/_reindex',
-    query: { wait_for_completion: false, requests_per_second: requestsPerSecond },
+    query: {
+      wait_for_completion: false,
+      requests_per_second: requestsPerSecond,
+      ...(requireAlias ? { require_alias: true } : {}),
+    },
     body,
   });
   return answer.body.task;
@@ -133,6 +143,34 @@ export async function rethrottle(cluster: Cluster, id: string, requestsPerSecond
 /** It ends after its present batch; one that has ended already is no matter. */
 export async function cancelTask(cluster: Cluster, id: string): Promise<void> {
   await cluster.request({ method: 'POST', path: `${taskPath(id)}/_cancel`, allow: [404] });
+}
+
+/** A cancelled task ends after its present batch; below the 60 s that an activity of requests has. */
+const endMs = 40_000;
+
+/** Cancels the tasks whose query has the mark, and answers with how many they were once none of them is left. */
+export async function endTasks(cluster: Cluster, mark: string): Promise<number> {
+  const cancelled = new Set<string>();
+  for (const until = Date.now() + endMs; ; await pause(200)) {
+    const running = await findTasks(cluster, mark);
+    if (running.length === 0) return cancelled.size;
+    for (const { id } of running) {
+      if (!cancelled.has(id)) await cancelTask(cluster, id);
+      cancelled.add(id);
+    }
+    if (Date.now() > until) throw stillRunning(running);
+  }
+}
+
+function stillRunning(tasks: readonly FoundTask[]): Error {
+  return transient({
+    type: 'ClusterUnavailable',
+    message: 'a _reindex task of this run was cancelled and does not end',
+    where: `target cluster: ${tasks.map(({ id }) => id).join(', ')}`,
+    why: `${endMs / 1000} s after the cancellation it is still there: it waits for the source, or for its own bulk request`,
+    remedy:
+      'see whether the source answers the nodes of the target; they give up waiting for it after 2 min; then retry',
+  });
 }
 
 function taskPath(id: string): string {

@@ -5,6 +5,7 @@ import { chunkNames, indexPath } from '../elasticsearch/index-names';
 import { permanent } from '../failure';
 import { follow } from '../follow';
 import { changedBy, unchanged } from '../outcome';
+import { takeWriteAliases } from '../reindex/write-alias';
 import { markSetting, whyUnassigned } from './restored-indices';
 
 type FlatSettings = Record<string, { settings: Record<string, string> }>;
@@ -20,12 +21,13 @@ export function createFinalizeActivities({
   return {
     /**
      * Gives restored indices their replicas and their closed state, and waits until every shard that can be allocated is.
-     * Twice: settings are compared first, and an index that is closed already stays so.
+     * Twice: settings are compared first, and an index that is closed already stays so. What `_reindex` tasks wrote to goes.
      */
     async finalizeIndices({ runbook, step, indices }) {
       const target = await clusters.connect(runbook, 'target');
       const called = (name: string) => targetName(runbook, name);
       const names = indices.map((index) => called(index.name));
+      if (runbook.method === 'remote-reindex') await takeWriteAliases(target, names);
       const source = await clusters.connect(runbook, 'source');
       const given = (runbook.copy ?? runbook.reindex)?.settings ?? {};
       const wanted = await readReplicaSettings(

@@ -6,6 +6,8 @@ import { isAtLeast } from '../elasticsearch/version';
 import { permanent, transient } from '../failure';
 import { follow } from '../follow';
 import { changedBy, unchanged } from '../outcome';
+import { markOf as reindexMarkOf } from '../reindex/request';
+import { endTasks } from '../reindex/tasks';
 import {
   deleteIndices,
   findFailedPrimaries,
@@ -76,9 +78,13 @@ export function createRestoreActivities({
       };
     },
 
-    /** Twice: indices that are gone are done. Indices that this run did not restore are left alone and named. */
+    /**
+     * Twice: indices that are gone are done. Indices that this run did not restore are left alone and named. A `_reindex`
+     * task whose worker is dead goes on by itself, and would make its deleted index anew: first all of this execution end.
+     */
     async deleteRestoredIndices({ owner, runbook, step, indices }) {
       const cluster = await clusters.connect(runbook, 'target');
+      if (runbook.method === 'remote-reindex') await endTasks(cluster, reindexMarkOf(owner));
       const names = indices.map((name) => targetName(runbook, name));
       const { ours, foreign } = await whoseIndices(cluster, owner, names);
       const kept =

@@ -243,6 +243,23 @@ describe.each(targets)('from 7.17 into $version', ({ version, setting }) => {
     await expectEqual(name);
   });
 
+  it('makes nothing anew where its index is deleted under it', async () => {
+    const name = nameOf('deleted');
+    const index = await prepare(name, 3000);
+    const input = inputOf(name, urls, { size: 100 });
+    const { parts } = await plan(input, index);
+    const moving = move(input, parts[0] as ReindexPart, { requestsPerSecond: 200 }).catch((error: unknown) => error);
+    await waitUntil(
+      () => arrived(name),
+      (count) => count > 100,
+      { what: 'that documents come' },
+    );
+    expect((await http(`${urls.target}/${name}`, 'DELETE')).status).toBe(200);
+    expect(await moving).toMatchObject({ type: 'IndexMissing', nonRetryable: true });
+    expect(await tasksUnderWay()).toEqual([]);
+    expect((await http(`${urls.target}/${name}`)).status).toBe(404);
+  });
+
   it('begins a task again that went down with its node', async () => {
     const name = nameOf('lost');
     const index = await prepare(name, 3000);

@@ -23,6 +23,16 @@ const allowlist: Record<string, string> = {
   '2.19.6': 'reindex.remote.allowlist',
   '3.6.0': 'reindex.remote.allowlist',
 };
+const isOpenSearch = (version: string) => /^[123]\./.test(version);
+/** Checks that refuse to fetch from there: no Elasticsearch fetches from an OpenSearch, nor from a newer major. */
+function refusalsOf(source: string, target: string): string[] {
+  const isNewer = Number.parseInt(source) > Number.parseInt(target);
+  const isUnread = !isOpenSearch(target) && (isOpenSearch(source) || isNewer);
+  return [
+    ...(isUnread ? ['cluster.versions'] : []),
+    ...(allowlist[target] === undefined ? ['reindex.module', 'reindex.allowlist'] : []),
+  ];
+}
 const methods = ['copy', 'remote-reindex'] as const;
 
 jest.setTimeout(300_000);
@@ -96,11 +106,9 @@ async function tryOut(
     ...(canFollow ? { catchUp: { kind: 'sequence', interval: '1s' }, freeze: 'atCutover' } : {}),
   });
   await fill(pair.source.url, index, source);
-  if (method === 'remote-reindex' && allowlist[target] === undefined) {
-    const refused = await operator.refusedBy(runbook);
-    expect(refused).toContain('reindex.module');
-    return `refused in plan by ${refused.join(', ')}`;
-  }
+  const refused = method === 'copy' ? [] : await operator.refusedBy(runbook);
+  expect(refused).toEqual(method === 'copy' ? [] : refusalsOf(source, target));
+  if (refused.length > 0) return `refused in plan by ${refused.join(', ')}`;
   await operator.start(runbook);
   const waiting = await operator.reach(run, 'the gate', ({ state }) => state === 'waiting' || state === 'stuck');
   if (waiting.state === 'stuck') return `refused: ${reasonOf(waiting)}`;

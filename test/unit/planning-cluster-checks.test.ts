@@ -105,6 +105,26 @@ describe('checkClusters', () => {
     if (remedy !== undefined) expect(check.remedy).toContain(remedy);
   });
 
+  it.each<[string, 'opensearch' | undefined, string, 'opensearch' | undefined, string | undefined]>([
+    ['5.6.16', undefined, '7.17.29', undefined, undefined],
+    ['7.17.29', undefined, '7.17.20', undefined, undefined],
+    ['6.8.23', undefined, '9.5.3', undefined, undefined],
+    ['9.5.3', undefined, '2.19.6', 'opensearch', undefined],
+    ['1.3.14', 'opensearch', '3.6.0', 'opensearch', undefined],
+    ['3.6.0', 'opensearch', '2.19.6', 'opensearch', undefined],
+    ['8.19.21', undefined, '7.17.29', undefined, 'so much newer'],
+    ['8.19.21', undefined, '1.3.14', 'opensearch', 'so much newer'],
+    ['2.19.6', 'opensearch', '1.3.14', 'opensearch', 'so much newer'],
+    ['1.3.14', 'opensearch', '7.17.29', undefined, 'of that number'],
+    ['2.19.6', 'opensearch', '8.19.21', undefined, 'of that number'],
+  ])('of a remote reindex, versions %s %s to %s %s: %s', (from, fromKind, to, toKind, remedy) => {
+    const views = [withVersion(source, from, fromKind), withVersion(target, to, toKind)] as const;
+    const check = checkOf(checkClusters(...views, 'remote-reindex'), 'cluster.versions');
+    expect(check.state).toBe(remedy === undefined ? 'passed' : 'failed');
+    expect(check.remedy ?? '').toContain(remedy ?? '');
+    expect(checkOf(checkClusters(...views, 'copy'), 'cluster.versions').state).toBe('not applicable');
+  });
+
   it('warns of plugins that the target lacks on a node', () => {
     const rich = clusterView('source', { nodes: [nodeView('s1', { plugins: ['analysis-icu', 'ingest-attachment'] })] });
     const poor = clusterView('target', {

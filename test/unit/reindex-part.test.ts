@@ -17,6 +17,7 @@ type End = Record<string, unknown> | 'lost' | 'running';
 /** A target whose tasks end as told, one after the other. */
 class FakeTarget {
   readonly begun: Body[] = [];
+  readonly queries: RequestParams['query'][] = [];
   readonly cancelled: string[] = [];
   /** Calls before the next answer to POST is lost with its worker. */
   dieAfterPost = false;
@@ -29,12 +30,13 @@ class FakeTarget {
     request: <T>(params: RequestParams) => Promise.resolve(this.answer(params) as { status: number; body: T }),
   };
 
-  private answer({ method, path, body }: RequestParams): { status: number; body: unknown } {
+  private answer({ method, path, query, body }: RequestParams): { status: number; body: unknown } {
     const id = /^\/_tasks\/n%3A(\d+)/.exec(path)?.[1];
     if (path.endsWith('/_settings/index.uuid'))
       return { status: 200, body: { logs: { settings: { index: { uuid: 'U' } } } } };
     if (path === '/_reindex') {
       this.begun.push(body as Body);
+      this.queries.push(query);
       if (this.dieAfterPost) throw new Error('killed');
       return { status: 200, body: { task: `n:${this.begun.length}` } };
     }
@@ -118,8 +120,11 @@ describe('reindexPart', () => {
     expect(target.begun[0]).toMatchObject({
       conflicts: 'proceed',
       source: { index: 'logs', size: 1000, query: { bool: { filter: [{ range: { _seq_no: { gt: -1, lte: 99 } } }] } } },
-      dest: { index: 'logs', version_type: 'external' },
+      // an alias: what writes to the name of an index makes it where it is missing
+      dest: { index: expect.stringMatching(/^shardlift-reindex-r-0123abcd-[0-9a-f]{16}$/) as string },
     });
+    expect(target.begun[0]?.dest).toMatchObject({ version_type: 'external' });
+    expect(target.queries[0]).toMatchObject({ require_alias: true });
     expect(heard[0]?.reindex?.tasks).toEqual(['n:1']);
   });
 

@@ -4,8 +4,8 @@ import type { VerifyInput } from '../../contracts/cluster-activities';
 import { queries, updates, workflowTypes } from '../../contracts/messages';
 import type { MigrationRunbook } from '../../contracts/runbook';
 import type { RunStatus } from '../../contracts/status';
-import { planOf, runbookOf } from '../support/fixtures';
-import { recordedActivities } from '../support/recorded-activities';
+import { nodeOf, planOf, runbookOf, siteRunbookOf } from '../support/fixtures';
+import { recordedActivities, stuckBecause } from '../support/recorded-activities';
 import { startEnvironment, type Environment } from '../support/temporal-environment';
 import { waitUntil } from '../support/wait-until';
 
@@ -228,4 +228,62 @@ test('a live source is followed until little is left, and drained at the cutover
       expect(calls.slice(blocked).filter((call) => call.startsWith('catchUpRound')).length).toBeGreaterThanOrEqual(2);
     },
   );
+});
+
+/** The target's nodes may not fetch from the source yet, and their hosts are given. */
+function fetchedByHosts(nodes: string[]) {
+  const { target, ...plan } = planOf(1, { method: 'remote-reindex', repositories: [] });
+  const facts = { ...target, nodes: nodes.map((address) => nodeOf(`n${address}`, address)) };
+  const remoteAllowlist = { setting: 'reindex.remote.whitelist', entries: ['old:9200'] };
+  const whole = { ...plan, target: facts, remoteAllowlist };
+  const refused = {
+    id: 'reindex.allowlist',
+    level: 'mandatory',
+    state: 'failed',
+    where: '',
+    seen: '',
+    wanted: '',
+  } as const;
+  return {
+    runbook: siteRunbookOf(`documents-${(runs += 1)}`, { method: 'remote-reindex', snapshot: undefined }),
+    over: {
+      inspectClusters: async () => ({ checks: [], source: plan.source, target: facts, indices: [], aliases: [] }),
+      planMigration: async () => ({ checks: [], plan: whole, hostChanges: [] }),
+      checkRemoteAllowed: async () => [refused],
+      readNodes: async () => facts.nodes,
+    } satisfies Parameters<typeof recordedActivities>[1],
+  };
+}
+
+test('an allow list whose setting answered nothing is taken back by what the hosts themselves know', async () => {
+  const { runbook, over } = fetchedByHosts(['10.99.0.21', '10.99.0.22']);
+  const more = {
+    setRemoteAllowlist: async () => {
+      throw stuckBecause({ message: 'the worker died after it had edited the file' });
+    },
+    listHostRecords: async ({ host }: { host: string }) =>
+      host === 'h21' ? [{ id: 'remote-allowlist', kind: 'pathRepo' as const, summary: '' }] : [],
+  };
+  await started(runbook, { ...over, ...more }, async ({ result, reach, decide, calls }) => {
+    await reach(({ state }) => state === 'stuck');
+    await decide('abort');
+    expect((await result()).state).toBe('aborted');
+    expect(calls.filter((call) => /^(listHostRecords|undoPathRepo|restartNodeService)/.test(call))).toEqual([
+      'listHostRecords h22',
+      'listHostRecords h21',
+      'undoPathRepo h21',
+      'restartNodeService h21',
+    ]);
+  });
+});
+
+test('a node whose host is not given is not let in by the run: the preflight refuses', async () => {
+  const { runbook, over } = fetchedByHosts(['10.99.0.21', '10.99.0.22', '10.99.0.23']);
+  await started(runbook, over, async ({ result, reach, decide, calls }) => {
+    const stuck = await reach(({ state }) => state === 'stuck');
+    expect(stuck.steps.find(({ state }) => state === 'stuck')?.id).toBe('preflight/checks');
+    expect(calls.filter((call) => call.startsWith('setRemoteAllowlist'))).toEqual([]);
+    await decide('abort');
+    await result();
+  });
 });

@@ -121,15 +121,18 @@ function checkBlocks(view: ClusterView): Check {
 
 /** By the clusters' own versions; index.created-version looks at each index. */
 function checkVersions(source: ClusterView, target: ClusterView, method: Method): Check {
+  const isFetched = method === 'remote-reindex';
   const subject: CheckSubject = {
     id: 'cluster.versions',
     level: 'mandatory',
     where: `${nameOf(source)}, ${nameOf(target)}`,
-    wanted: "a target that restores the source's snapshots: not older, and at most one major version newer",
+    wanted: isFetched
+      ? 'a target whose _reindex understands what the source answers'
+      : "a target that restores the source's snapshots: not older, and at most one major version newer",
   };
   const seen = `${spell(source)} to ${spell(target)}`;
-  if (method !== 'snapshot') return notApplicable(subject, `${seen}: documents are moved, no snapshot`);
-  const why = refusal(source.facts, target.facts);
+  if (method === 'copy') return notApplicable(subject, `${seen}: documents are moved, no snapshot`);
+  const why = isFetched ? whyNotFetched(source.facts, target.facts) : refusal(source.facts, target.facts);
   return why ? failed(subject, seen, why) : passed(subject, seen);
 }
 
@@ -162,6 +165,21 @@ function refusal(source: Server, target: Server): string | undefined {
     return `a snapshot of ${from.major}.x restores into ${from.major}.x and ${from.major + 1}.x only: upgrade the source to ${to.major - 1}.x first (indices made before ${to.major - 1}.0 must be reindexed there), or copy the documents instead`;
   }
   return undefined;
+}
+
+/**
+ * `_reindex` reads older versions than its own. A newer one's documents have no mapping type, which those before 8.0 (and
+ * OpenSearch 1) insist on; and an OpenSearch is taken for the ancient Elasticsearch of that number.
+ */
+function whyNotFetched(source: Server, target: Server): string | undefined {
+  const [from, to] = [parseVersion(source.version), parseVersion(target.version)];
+  if (target.distribution === 'elasticsearch' && source.distribution === 'opensearch')
+    return "set method to copy: Elasticsearch's _reindex takes an OpenSearch for an Elasticsearch of that number, and speaks to it as to that";
+  const hasNoTypes = from.major >= (source.distribution === 'opensearch' ? 2 : 8);
+  const isNewer = target.distribution === 'elasticsearch' ? from.major > to.major : to.major === 1 && hasNoTypes;
+  return isNewer
+    ? "set method to copy: the target's _reindex cannot read the answers of a source that is so much newer"
+    : undefined;
 }
 
 /** What the source has beyond the target, whether an index needs it or not: index.plugins knows the needs it can see. */
