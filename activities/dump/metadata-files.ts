@@ -80,7 +80,7 @@ async function textOf(bytes: Buffer): Promise<string> {
 
 /** Given by the cluster that made the index, and refused by another. */
 const ownSettings =
-  /^(uuid|creation_date(_string)?|provided_name|version|resize|history|frozen|verified_before_close)$/;
+  /^(uuid|creation_date(_string)?|provided_name|version|resize|history|frozen|verified_before_close|verified_read_only)$/;
 
 /**
  * Makes the index as the files beside the data say; answers false where it is there already, which is left as it is. Twice:

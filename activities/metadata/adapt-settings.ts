@@ -18,7 +18,7 @@ interface LeftOut {
 const neverTaken: LeftOut[] = [
   {
     setting:
-      /^index\.(uuid|history\.uuid|creation_date(_string)?|provided_name|version\..+|verified_before_close|mapping\.single_type)$/,
+      /^index\.(uuid|history\.uuid|creation_date(_string)?|provided_name|version\..+|verified_(before_close|read_only)|mapping\.single_type)$/,
     why: 'the server gives each index its own',
     isSilent: true,
   },

@@ -1,6 +1,7 @@
 import type { CopyPart, ShardPositions } from '../../contracts/document-activities';
 import type { IndexFacts } from '../../contracts/plan';
 import type { ReindexPart, ReindexPlan } from '../../contracts/reindex';
+import { readingOf } from '../copy/part-reader';
 import { planParts } from '../copy/plan-parts';
 import type { Cluster } from '../elasticsearch/cluster';
 
@@ -14,7 +15,7 @@ export async function planReindexParts(
   mostDocuments: number,
 ): Promise<ReindexPlan> {
   const whole = await planParts(source, indices, Infinity);
-  const hasNumbers = whole.every(({ slice }) => slice === undefined) && source.version.major >= 6;
+  const hasNumbers = readingOf(source.version) !== 'scroll';
   const plan: ReindexPlan = { parts: [], positions: [] };
   for (const { name, uuid, primaryShards } of indices) {
     const shards = whole.filter(({ index }) => index === name);

@@ -40,7 +40,11 @@ export const allowedSettings: SettingRule[] = [
     reason: 'names the index it was shrunk, split or cloned from, which is not there',
     isSilent: true,
   },
-  { setting: /^index\.verified_before_close$/, reason: 'noted when it was closed', isSilent: true },
+  {
+    setting: /^index\.verified_(before_close|read_only)$/,
+    reason: 'noted by the server when it was closed, or got a write block',
+    isSilent: true,
+  },
   {
     setting: /^index\.routing\.allocation\..*_tier_preference$/,
     reason: 'each cluster places indices on its own data tiers',

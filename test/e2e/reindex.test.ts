@@ -165,6 +165,15 @@ describe.each(targets)('from 7.17 into $version', ({ version, setting }) => {
     ]);
   });
 
+  it('as a source gives positions to follow from', async () => {
+    const name = nameOf('numbered');
+    await makeIndex(urls.target, name, 10);
+    const input = inputOf(name, { source: urls.target, target: urls.target });
+    const { parts, positions } = await plan(input, indexOf(name, { documents: 10 }));
+    expect(parts).toMatchObject([{ range: { afterSeqNo: -1, toSeqNo: 9 }, documents: 10 }]);
+    expect(positions).toMatchObject([{ index: name, seqNos: [9] }]);
+  });
+
   it('moves every document once, in parts of all shards, with routing and versions', async () => {
     const name = nameOf('parts');
     const index = await prepare(name, 2500);

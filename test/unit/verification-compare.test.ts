@@ -211,6 +211,7 @@ describe('compareSettings', () => {
     ['the version that opened it', {}, { 'index.version.upgraded': '8190099' }],
     ['where it was shrunk from', { 'index.resize.source.uuid': 'x' }, {}],
     ['the mark of closing', { 'index.verified_before_close': 'true' }, {}],
+    ['the mark of a write block', { 'index.verified_read_only': 'true' }, {}],
     ['its tier', { 'index.routing.allocation.include._tier_preference': 'data_hot' }, {}],
     ['the mark of the run', {}, { 'index.routing.allocation.exclude._name': 'restored-by-shardlift-move' }],
     ['auto-expand switched off as by default', {}, { 'index.auto_expand_replicas': 'false' }],
