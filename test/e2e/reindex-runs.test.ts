@@ -10,7 +10,8 @@ import { startWriter } from '../support/writer';
 
 /**
  * Whole runs of `method: remote-reindex`, as an operator has them: the built command line and the example, with workers and
- * nodes that are killed. SHARDLIFT_KILLS says how often workers are; docs/compatibility.md has what 50 of them gave.
+ * nodes that are killed. SHARDLIFT_KILLS says how often workers are; docs/copy-performance.md has what 50
+ * of them gave.
  */
 const kills = Number(process.env['SHARDLIFT_KILLS'] ?? 2);
 
