@@ -12,6 +12,8 @@ export interface DigestOptions {
   indices?: readonly string[];
   /** Opens closed indices to read them and closes them again; without it they are left out. */
   openClosed?: boolean;
+  /** Documents of one search; fewer where they are large. */
+  page?: number;
 }
 
 export interface IndexDigest {
@@ -27,7 +29,7 @@ export interface IndexDigest {
 const PAGE = 500;
 
 export async function digestIndices(options: DigestOptions): Promise<Record<string, IndexDigest>> {
-  const { url, via, openClosed = false } = options;
+  const { url, via, openClosed = false, page = PAGE } = options;
   const query = 'h=index,status&format=json&expand_wildcards=all';
   const all = await json<{ index: string; status: string }[]>({ url: `${url}/_cat/indices?${query}`, via });
   const wanted = options.indices ?? all.map(({ index }) => index);
@@ -36,7 +38,7 @@ export async function digestIndices(options: DigestOptions): Promise<Record<stri
     const closed = all.find((known) => known.index === index)?.status === 'close';
     if (closed && !openClosed) continue;
     if (closed) await open(url, via, index);
-    digests[index] = await digestIndex(url, via, index);
+    digests[index] = await digestIndex(url, via, index, page);
     if (closed) await json({ method: 'POST', url: `${url}/${segment(index)}/_close`, via });
   }
   return digests;
@@ -48,12 +50,12 @@ async function open(url: string, via: string | undefined, index: string): Promis
   await json({ url: health, via });
 }
 
-async function digestIndex(url: string, via: string | undefined, index: string): Promise<IndexDigest> {
+async function digestIndex(url: string, via: string | undefined, index: string, size: number): Promise<IndexDigest> {
   await json({ method: 'POST', url: `${url}/${segment(index)}/_refresh`, via });
   const sums = { content: 0n, sequence: 0n, versions: 0n };
   let count = 0;
   const search = `${url}/${segment(index)}/_search?scroll=2m&version=true&seq_no_primary_term=true`;
-  let page = await raw(search, via, { size: PAGE, sort: ['_doc'], query: { match_all: {} } });
+  let page = await raw(search, via, { size, sort: ['_doc'], query: { match_all: {} } });
   for (;;) {
     const shards = at(page, ['_shards', 'failed']);
     if (shards !== undefined && page.toString('utf8', shards.start, shards.end) !== '0') {

@@ -5,6 +5,7 @@ import { bulkWriter, type BodyWritten, type RefusedDocument, type Written } from
 import type { ByteClient } from '../elasticsearch/byte-client';
 import { additiveIncrease } from './concurrency';
 import { part as places, stride, type Page } from './cut-hits';
+import { nextWithin, workerMemory, type HeldPage, type PageMemory } from './page-memory';
 import type { PartRange, PartReader, ReadChoice, Reading, ReadLimits } from './part-reader';
 import { scrollReader } from './scroll-reader';
 import { sequenceReader } from './sequence-reader';
@@ -33,6 +34,8 @@ export interface PumpOptions {
   mostInFlight?: number;
   /** Most bytes of bulk bodies under way; one body is always let through. */
   mostBytesInFlight?: number;
+  /** Of documents that were read and are not written yet; shared with all parts of the worker unless given. */
+  memory?: PageMemory;
   docsPerSec?: number;
   bytesPerSec?: number;
   patienceMs?: number;
@@ -46,6 +49,7 @@ const defaults = {
   batchBytes: 5 << 20,
   mostInFlight: 4,
   mostBytesInFlight: 64 << 20,
+  memory: workerMemory,
   patienceMs: 300_000,
 };
 const requestTimeoutMs = 120_000;
@@ -76,7 +80,9 @@ export async function pump(given: PumpOptions): Promise<PumpProgress> {
   const stopSignal = signal === undefined ? stop.signal : AbortSignal.any([signal, stop.signal]);
   // every request under way listens: Node would warn of a leak at 11
   setMaxListeners(0, stopSignal);
-  const reader = readerOf(options, { ...readLimits(options), signal: stopSignal });
+  const limits = { ...readLimits(options), signal: stopSignal };
+  const reader = readerOf(options, limits);
+  const ahead = () => readAhead(options.memory, reader, limits.mostBytes, stopSignal);
   const write = bulkWriter({
     client: target.client,
     index: target.index,
@@ -100,7 +106,7 @@ export async function pump(given: PumpOptions): Promise<PumpProgress> {
   let failure: { error: unknown } | undefined;
   let wake: () => void = () => undefined;
 
-  function launch(body: BulkBody, throughSeqNo: number | undefined): void {
+  function launch(body: BulkBody, throughSeqNo: number | undefined, letGo: () => void): void {
     const settled = order.next(throughSeqNo);
     bytesUnderWay += body.bytes;
     const sending = write(body)
@@ -122,6 +128,7 @@ export async function pump(given: PumpOptions): Promise<PumpProgress> {
         stop.abort();
       })
       .finally(() => {
+        letGo();
         bytesUnderWay -= body.bytes;
         underWay.delete(sending);
         wake();
@@ -135,18 +142,22 @@ export async function pump(given: PumpOptions): Promise<PumpProgress> {
     while (failure === undefined && isFull()) await new Promise<void>((resolve) => (wake = resolve));
   }
 
+  let reading = ahead();
   try {
-    let reading = ahead(reader);
     for (;;) {
       const read = await reading;
       if (read === undefined || failure !== undefined) break;
-      reading = ahead(reader);
-      for (const { from, to } of cuts(read.page, options.batchBytes * 2)) {
-        await room(bytesOf(read.page, from, to));
-        if (failure !== undefined) break;
-        const body = makeBody(read.page, from, to);
-        await pace(body.count, body.bytes, stopSignal);
-        launch(body, to === read.page.count ? read.throughSeqNo : undefined);
+      reading = ahead();
+      try {
+        for (const { from, to } of cuts(read.page, options.batchBytes * 2)) {
+          await room(bytesOf(read.page, from, to));
+          if (failure !== undefined) break;
+          const body = makeBody(read.page, from, to);
+          await pace(body.count, body.bytes, stopSignal);
+          launch(body, to === read.page.count ? read.throughSeqNo : undefined, read.holdForBody());
+        }
+      } finally {
+        read.done();
       }
     }
     await Promise.all(underWay);
@@ -160,13 +171,20 @@ export async function pump(given: PumpOptions): Promise<PumpProgress> {
     // of two failures the one that came first is the cause; what was aborted for its sake is none
     throw failure === undefined ? error : failure.error;
   } finally {
+    // what was read ahead and is not written any more
+    void reading.then((read) => read?.done()).catch(() => undefined);
     await reader.close();
   }
 }
 
 /** The next page is asked for before the present one is written; its failure is seen when it is waited for. */
-function ahead(reader: PartReader): ReturnType<PartReader['next']> {
-  const reading = reader.next();
+function readAhead(
+  memory: PageMemory,
+  reader: PartReader,
+  mostBytes: number,
+  signal: AbortSignal,
+): Promise<HeldPage | undefined> {
+  const reading = nextWithin(memory, reader, mostBytes, signal);
   reading.catch(() => undefined);
   return reading;
 }

@@ -42,6 +42,7 @@ export function sequenceReader(
       const asked = await askOnce(through);
       if ('page' in asked) return asked.page;
       if (asked.isTooLarge && size.wasTooLarge()) continue;
+      if (asked.isTooMuch) size.wasTooLarge();
       if (asked.isLost) pit.forget();
       if (attempt >= mostAttempts || !(asked.isLost || asked.isPassing)) throw asked.failure;
       await sleep(retryMs * (attempt - 1), undefined, limits.signal ? { signal: limits.signal } : {});
@@ -70,6 +71,7 @@ export function sequenceReader(
         // a PIT that ran out, or whose node is gone
         isLost: pitId !== undefined && answer.body.includes('search_context_missing_exception'),
         isPassing: answer.status < 300 || answer.status === 429 || answer.status >= 500,
+        isTooMuch: answer.status === 429 && answer.body.includes('circuit_breaking_exception'),
       };
     } catch (error) {
       if (limits.signal?.aborted === true) throw error;
@@ -134,6 +136,8 @@ interface Refused {
   failure: Error;
   isTooLarge?: boolean;
   isLost?: boolean;
+  /** The source has no memory for such an answer at the moment: documents are larger than those before, as likely as not. */
+  isTooMuch?: boolean;
   /** Full queues, circuit breakers, shards on their way to another node, a lost connection. */
   isPassing?: boolean;
 }

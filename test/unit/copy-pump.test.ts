@@ -1,5 +1,6 @@
 import { openByteClient } from '../../activities/elasticsearch/byte-client';
 import type { RefusedDocument } from '../../activities/copy/bulk-writer';
+import { pageMemory } from '../../activities/copy/page-memory';
 import { pump, type PumpOptions, type PumpProgress } from '../../activities/copy/pump';
 import { fakeCluster, type Fault } from './copy-fake-cluster';
 import type { RawHit } from './copy-fixtures';
@@ -166,6 +167,32 @@ test('large documents among small ones: pages become smaller, bodies stay bounde
   const documents = hits(900, (n) => (n % 300 === 299 ? `{"x":"${'x'.repeat(90_000)}"}` : `{"n":${n}}`));
   const ran = await run(documents, {}, { mostBytesInFlight: 50_000 });
   expectAll(ran, documents);
+});
+
+test('a source whose memory the answer would not fit into is asked for fewer', async () => {
+  const documents = hits(300);
+  const body = '{"error":{"type":"circuit_breaking_exception","reason":"too large"},"status":429}';
+  const ran = await run(documents, {
+    source: (kind, _, whole) => (kind === 'search' && whole().body.length > 10_000 ? { status: 429, body } : undefined),
+  });
+  // pages of the wanted size would be larger, so it may only be asked for what it has room for
+  expect(ran.error ?? ran.result?.written).toBe(300);
+});
+
+test.each<[string, Fault | undefined, number | undefined]>([
+  ['comes to its end', undefined, undefined],
+  ['fails', (kind) => (kind === 'bulk' ? { status: 403, body: '{}' } : undefined), undefined],
+  ['is stopped', undefined, 150],
+])('a part that %s leaves nothing taken of the memory', async (_, target, stopAfterMs) => {
+  const memory = pageMemory(30_000);
+  const stop = stopAfterMs === undefined ? {} : { signal: AbortSignal.timeout(stopAfterMs), docsPerSec: 100 };
+  // two at once, so that each waits for the other
+  const parts = [1, 2].map(() => run(hits(1_000), target ? { target } : {}, { ...stop, memory }));
+  for (const ran of await Promise.all(parts)) {
+    if (target || stopAfterMs) expect(ran.error).toBeDefined();
+    else expectAll(ran, hits(1_000));
+  }
+  await memory.take(30_000);
 });
 
 test('a body that is too large for the target is halved', async () => {
