@@ -1,14 +1,17 @@
 import { openByteClient } from '../activities/elasticsearch/byte-client';
 import { pump } from '../activities/copy/pump';
 import type { PartRange, Reading } from '../activities/copy/part-reader';
-import { bareLoad, bareScan } from './copy-bare';
+import { bareLoad, bareScan, type ScanJob } from './copy-bare';
 
 /**
  * A client process whose processor time and memory are its own: what it is to do comes as a message, what it took goes back
  * as one. Its start is not counted, and neither is what it makes ready.
  */
-export interface CopyJob {
-  what: 'copy' | 'scan' | 'load';
+export type ClientJob = PumpJob | { what: 'scan'; scan: ScanJob } | { what: 'load'; scan: ScanJob; target: string };
+
+/** The product's own reading and writing, without a worker around it. */
+export interface PumpJob {
+  what: 'copy';
   source: { url: string; reading: Reading };
   target: { url: string; index: string };
   parts: PartRange[];
@@ -25,7 +28,7 @@ export interface CopyUse {
 /** All connections go to one node each. */
 const connections = 16;
 
-async function copy({ source, target, parts }: CopyJob): Promise<Pick<CopyUse, 'documents' | 'bytes'>> {
+async function copy({ source, target, parts }: PumpJob): Promise<Pick<CopyUse, 'documents' | 'bytes'>> {
   const from = openByteClient({ where: 'source cluster', urls: [source.url], connections });
   const to = openByteClient({ where: 'target cluster', urls: [target.url], connections });
   try {
@@ -63,20 +66,20 @@ async function measured(work: () => Promise<Pick<CopyUse, 'documents' | 'bytes'>
   };
 }
 
-async function main(job: CopyJob): Promise<CopyUse> {
+async function main(job: ClientJob): Promise<CopyUse> {
   switch (job.what) {
     case 'copy':
       return measured(() => copy(job));
     case 'scan':
-      return measured(() => bareScan(job.source.url, job.parts));
+      return measured(() => bareScan(job.scan));
     case 'load': {
-      const send = await bareLoad(job.source.url, job.target, job.parts);
+      const send = await bareLoad(job.scan, job.target);
       return measured(send);
     }
   }
 }
 
-process.once('message', (job: CopyJob) => {
+process.once('message', (job: ClientJob) => {
   main(job).then(
     (use) => process.send?.({ use }, () => process.exit(0)),
     (error: unknown) =>

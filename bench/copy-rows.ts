@@ -1,7 +1,8 @@
 import { fork } from 'node:child_process';
 import path from 'node:path';
 import { progress } from '../lab/progress';
-import type { CopyJob, CopyUse } from './copy-client';
+import type { ClientJob, CopyUse } from './copy-client';
+import type { Sameness } from './copy-check';
 import { median, rounded } from './statistics';
 
 export interface CopyOptions {
@@ -25,10 +26,14 @@ export interface CopyRow {
   peakRssMb: number;
 }
 
-/** Does the job in a process of its own. */
-export function inClient(job: CopyJob, { profile }: Pick<CopyOptions, 'profile'>): Promise<CopyUse> {
+/** Does the job in a process of its own; of another checkout, where its root is given. */
+export function inClient(
+  job: ClientJob,
+  { profile, checkout = path.join(__dirname, '..') }: Pick<CopyOptions, 'profile'> & { checkout?: string },
+): Promise<CopyUse> {
   return new Promise((resolve, reject) => {
-    const client = fork(path.join(__dirname, 'copy-client.ts'), {
+    const client = fork(path.join(checkout, 'bench', 'copy-client.ts'), {
+      cwd: checkout,
       execArgv: ['--import', 'tsx', ...(profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`])],
       stdio: ['ignore', 2, 2, 'ipc'],
     });
@@ -41,6 +46,13 @@ export function inClient(job: CopyJob, { profile }: Pick<CopyOptions, 'profile'>
     client.once('error', reject);
     client.send(job);
   });
+}
+
+/** Each round begins with another one, so that none has the servers always as the same one has left them. */
+export function rotated<T>(all: T[], round: number, rounds: number): T[] {
+  // over all rounds every one has been everywhere about, if there are rounds enough
+  const from = (rounds < all.length ? Math.floor(((round - 1) * all.length) / rounds) : round - 1) % all.length;
+  return [...all.slice(from), ...all.slice(0, from)];
 }
 
 export function noted(measurement: CopyMeasurement): CopyMeasurement {
@@ -66,11 +78,22 @@ export function rowsOf(measurements: readonly CopyMeasurement[]): CopyRow[] {
   });
 }
 
-export function tableOf(rows: readonly CopyRow[]): string {
-  const head = `${'what'.padEnd(28)} ${'docs/s'.padStart(9)} ${'MB/s'.padStart(8)} ${'client CPU s'.padStart(13)} ${'peak RSS MB'.padStart(12)}`;
-  const lines = rows.map(
-    (row) =>
-      `${row.name.padEnd(28)} ${row.docsPerSecond.toFixed(0).padStart(9)} ${row.mbPerSecond.toFixed(1).padStart(8)} ${row.clientCpuSeconds.toFixed(2).padStart(13)} ${row.peakRssMb.toFixed(0).padStart(12)}`,
-  );
-  return [head, ...lines].join('\n');
+/** With what became of the documents, where each row was compared with the source. */
+export function tableOf(rows: readonly CopyRow[], sameness: ReadonlyMap<string, Sameness> = new Map()): string {
+  const width = Math.max(...rows.map(({ name }) => name.length)) + 1;
+  const line = (name: string, ...columns: string[]) =>
+    [name.padEnd(width), ...columns.map((text, at) => text.padStart(at < 2 ? 9 : 13))].join(' ').trimEnd();
+  return [
+    line('what', 'docs/s', 'MB/s', 'client CPU s', 'peak RSS MB', 'documents'),
+    ...rows.map(({ name, docsPerSecond, mbPerSecond, clientCpuSeconds, peakRssMb }) => {
+      const same = sameness.get(name);
+      const figures = [
+        docsPerSecond.toFixed(0),
+        mbPerSecond.toFixed(1),
+        clientCpuSeconds.toFixed(2),
+        peakRssMb.toFixed(0),
+      ];
+      return line(name, ...figures, same === undefined ? '' : `same ${same}`);
+    }),
+  ].join('\n');
 }

@@ -1,143 +1,239 @@
-import { readingOf } from '../activities/copy/part-reader';
-import type { PartRange } from '../activities/copy/part-reader';
-import { parseVersion, type Version } from '../activities/elasticsearch/version';
-import { differences, digestIndices } from '../lab/digest';
-import { dismantleOnSignals } from '../lab/guard';
 import { json, request, segment } from '../lab/http';
 import { loadFiller } from '../lab/loader';
-import { startPair, type Pair } from '../lab/pair';
 import { progress, timed } from '../lab/progress';
 import { waitFor } from '../lab/wait';
-import type { CopyJob } from './copy-client';
-import { inClient, noted, rowsOf, tableOf, type CopyMeasurement, type CopyOptions, type CopyRow } from './copy-rows';
-import { isMerged } from './elasticsearch';
-import { rounded, secondsOf } from './statistics';
-import { figureLine, isReached, type Figure } from './wanted';
+import { contentOf, samenessOf, type Content, type Sameness } from './copy-check';
+import { corpora, mappings, type CopyCorpus, type CopySize } from './copy-corpora';
+import { reportCopy, rowNames } from './copy-report';
+import { inClient, noted, rotated, type CopyMeasurement, type CopyOptions } from './copy-rows';
+import { copyByShardlift, type LoadSettings } from './copy-shardlift';
+import { flushed, isMerged } from './elasticsearch';
+import { build, runPrefix, withBenchLab, type BenchLab } from './lab';
+import { elasticdump, pythonClient, runElasticdump, runPythonClient, type Peer, type Use } from './peers';
+import { watchServers } from './server-use';
+import { secondsOf } from './statistics';
 
-const documentBytes = 1024;
 const shards = 2;
 /** The lab's newer servers have no `_reindex`: between two of these all peers can be measured. */
 const version = '7.17.29';
+const index = 'bench-copy-1';
 
-const names = {
-  copy: 'Shardlift copy',
-  load: 'bare bulk load',
-  scan: 'bare scan',
-  reindex: 'remote _reindex',
-} as const;
-const reindexSizes = [1000, 5000];
+export interface CopyBenchOptions extends CopyOptions {
+  size: CopySize;
+  timeline: boolean;
+}
+
+/** What is measured in each round: one row, or several that come of one run. */
+interface Contender {
+  name: string;
+  /** A tool of others: what it fails at leaves its row out, and is told. */
+  isPeer?: boolean;
+  /** What there is on the target when it begins. A scan only reads, and a run of ours makes its index by itself. */
+  target?: 'empty index' | 'nothing' | 'as it is';
+  run(round: number): Promise<(Use & { name: string })[]>;
+}
+
+/** What was measured, and what could not be. */
+export interface CopyFindings {
+  measurements: CopyMeasurement[];
+  leftOut: Map<string, string>;
+  sameness: Map<string, Sameness>;
+  temporalCpuSeconds: number[];
+}
 
 /** Copy, what bounds it, and its peers, side by side in interleaved rounds on two real clusters. */
-export async function benchCopy(options: CopyOptions): Promise<boolean> {
-  dismantleOnSignals();
-  const pair = await startPair({
+export async function benchCopy(options: CopyBenchOptions): Promise<boolean> {
+  build();
+  const corpus = corpora[options.size];
+  const clusters = {
     source: version,
     target: version,
     targetSettings: { 'reindex.remote.whitelist': '127.0.0.1:*' },
-  });
-  try {
-    const index = await load(pair, options.documents);
-    const parts = await partsOf(pair.source.url, index);
-    const known: Version = { text: version, ...parseVersion(version), distribution: 'elasticsearch' };
-    const measurements: CopyMeasurement[] = [];
-    const job = (what: CopyJob['what']): CopyJob => ({
-      what,
-      source: { url: pair.source.url, reading: readingOf(known) },
-      target: { url: pair.target.url, index },
-      parts,
-    });
-    const measure = async (what: CopyJob['what']): Promise<void> => {
-      if (what !== 'scan') await emptyTarget(pair, index);
-      const use = await inClient(job(what), options);
-      if (what !== 'scan') await checkCount(pair.target.url, index, options.documents);
-      measurements.push(noted({ name: names[what], ...use }));
+    ...(options.profile === undefined ? {} : { profile: options.profile }),
+  };
+  return withBenchLab(clusters, async (lab) => {
+    const bytes = await load(lab, corpus, options.documents);
+    const found: CopyFindings = {
+      measurements: [],
+      leftOut: new Map(),
+      sameness: new Map(),
+      temporalCpuSeconds: [],
     };
-    // servers that have just started compile their own code first: what is measured before would pay for the others
-    await emptyTarget(pair, index);
-    await timed('warming up', () => inClient(job('copy'), {}));
-    for (let round = 1; round <= options.rounds; round += 1) {
-      progress(`round ${round}`);
-      await measure('load');
-      await measure('scan');
-      for (const size of reindexSizes) {
-        await emptyTarget(pair, index);
-        const reindexed = await remoteReindex(pair, index, size, documentBytes * options.documents);
-        if (reindexed !== undefined) measurements.push(noted(reindexed));
+    const contenders = await contendersOf(lab, corpus, options, found);
+    const content = await timed('reading the source', () => contentOf(lab.pair.source.url, index, pageOf(corpus)));
+    // servers and a worker that have just started compile their own code first: who came first would pay for the others
+    await timed('warming up', async () => {
+      for (const contender of contenders) {
+        if (contender.isPeer === true || contender.name === rowNames.raised) continue;
+        await prepare(lab, contender);
+        await contender.run(0);
       }
-      // last, so that the digest at the end is of what it has copied
-      await measure('copy');
+    });
+    found.temporalCpuSeconds.length = 0;
+    for (let round = 1; round <= options.rounds; round += 1) {
+      progress(`round ${round} of ${options.rounds}`);
+      for (const contender of rotated(contenders, round, options.rounds))
+        await measure(lab, contender, { round, corpus, content, bytes, found });
     }
-    await timed('comparing every document on both sides', () => checkDigests(pair, index));
-    return report(options, rowsOf(measurements));
-  } finally {
-    await pair.stop();
+    return reportCopy(options, corpus, found);
+  });
+}
+
+interface Setting {
+  round: number;
+  corpus: CopyCorpus;
+  content: Content;
+  bytes: number;
+  found: CopyFindings;
+}
+
+async function measure(
+  lab: BenchLab,
+  contender: Contender,
+  { round, corpus, content, bytes, found }: Setting,
+): Promise<void> {
+  if (found.leftOut.has(contender.name)) return;
+  const { url } = lab.pair.target;
+  try {
+    await prepare(lab, contender);
+    const served = await watchServers(lab.pair);
+    const uses = await contender.run(round);
+    if (contender.target !== 'as it is') progress(`${contender.name}: ${await served(index)}`);
+    if (contender.target !== 'as it is') {
+      const copied = await contentOf(url, index, pageOf(corpus));
+      const sameness = samenessOf(content, copied);
+      if (contender.isPeer !== true && (sameness !== 'bytes' || copied.versions !== content.versions))
+        throw new Error('documents are not the same to the byte, or have other versions');
+      for (const { name } of uses) found.sameness.set(name, sameness);
+    }
+    for (const use of uses) found.measurements.push(noted({ ...use, documents: content.documents, bytes }));
+  } catch (error) {
+    if (contender.isPeer !== true) throw error;
+    const why = error instanceof Error ? error.message : String(error);
+    found.leftOut.set(contender.name, why);
+    found.measurements = found.measurements.filter(({ name }) => name !== contender.name);
+    progress(`${contender.name}: left out: ${why}`);
   }
 }
 
-async function load({ source }: Pair, documents: number): Promise<string> {
-  const manifest = await timed(`loading ${documents} documents`, () =>
+async function contendersOf(
+  lab: BenchLab,
+  corpus: CopyCorpus,
+  options: CopyBenchOptions,
+  found: CopyFindings,
+): Promise<Contender[]> {
+  const [source, target] = [lab.pair.source.url, lab.pair.target.url];
+  const scan = (documents: number) => ({ url: source, index, shards, documents });
+  const way = { source, target, index };
+  const loads = corpus.loadDocuments.map((documents): Contender => {
+    const name = `${rowNames.load}, bulks of ${documents}`;
+    const run = () => inClient({ what: 'load', scan: scan(documents), target }, {});
+    return { name, run: async () => [{ name, ...(await run()) }] };
+  });
+  const reindexes = corpus.reindexSizes.map((size): Contender => {
+    const name = `${rowNames.reindex}, size ${size}`;
+    return { name, isPeer: true, run: async () => [{ name, ...(await remoteReindex(lab, size)) }] };
+  });
+  const { limit, concurrency } = corpus.elasticdump;
+  const chunk = corpus.pythonChunk;
+  const shardlift = (name: string, settings: LoadSettings): Contender => ({
+    name,
+    target: 'nothing',
+    run: async (round) => {
+      const run = `${runPrefix}${settings}-${round}`;
+      const copied = await copyByShardlift(lab, run, index, settings, options.timeline);
+      if (settings === 'raised') return [{ name, ...copied.documents }];
+      found.temporalCpuSeconds.push(copied.temporalCpuSeconds);
+      return [
+        { name, ...copied.documents },
+        { name: rowNames.run, ...copied.run },
+      ];
+    },
+  });
+  return [
+    shardlift(rowNames.copy, 'given'),
+    ...(await ofPeer(elasticdump, found, (program) => ({
+      [`${rowNames.elasticdump}, default`]: () => runElasticdump(program, way),
+      [`${rowNames.elasticdump}, limit ${limit}, ${concurrency} at once`]: () =>
+        runElasticdump(program, way, corpus.elasticdump),
+    }))),
+    loads[0] as Contender,
+    ...reindexes,
+    shardlift(rowNames.raised, 'raised'),
+    {
+      name: rowNames.scan,
+      target: 'as it is',
+      run: async () => {
+        const use = await inClient({ what: 'scan', scan: scan(corpus.scanDocuments) }, {});
+        return [{ name: rowNames.scan, ...use }];
+      },
+    },
+    ...(await ofPeer(pythonClient, found, (program) => ({
+      [`${rowNames.python}, default`]: () => runPythonClient(program, way),
+      [`${rowNames.python}, chunk_size ${chunk}`]: () => runPythonClient(program, way, chunk),
+    }))),
+    ...loads.slice(1),
+  ];
+}
+
+/** The rows of a tool that can be had here; else it is noted why there are none. */
+async function ofPeer(
+  peer: Peer,
+  { leftOut }: CopyFindings,
+  rows: (program: string) => Record<string, () => Promise<Use>>,
+): Promise<Contender[]> {
+  try {
+    const program = await peer.ready();
+    return Object.entries(rows(program)).map(([name, run]) => ({
+      name,
+      isPeer: true,
+      run: async () => [{ name, ...(await run()) }],
+    }));
+  } catch (error) {
+    const why = `version ${peer.version} cannot be had here: ${error instanceof Error ? error.message : String(error)}`;
+    leftOut.set(peer.name, why);
+    progress(`${peer.name}: left out: ${why}`);
+    return [];
+  }
+}
+
+/** So that an answer has some megabytes, whatever the documents have. */
+function pageOf({ scanDocuments }: CopyCorpus): number {
+  return Math.max(1, Math.ceil(scanDocuments / 2));
+}
+
+/** Answers with the bytes of all documents. */
+async function load({ pair: { source } }: BenchLab, corpus: CopyCorpus, documents: number): Promise<number> {
+  const manifest = await timed(`loading ${documents} ${corpus.title}`, () =>
     loadFiller({
       url: source.url,
       indices: 1,
-      megabytesEach: (documents * documentBytes) / 1e6,
-      documentBytes,
+      megabytesEach: 0,
+      documents,
+      make: corpus.make,
+      // the servers' own: refreshed each second, each request on disk before it is acknowledged
+      settings: {},
+      mappings,
       shards,
       prefix: 'bench-copy',
     }),
   );
   await waitFor(() => isMerged(source.url), { what: 'merges to end', timeoutMs: 600_000, everyMs: 500 });
-  return manifest.indices[0]?.name ?? '';
+  return manifest.indices.reduce((sum, { bytes }) => sum + bytes, 0);
 }
 
-/** A part for each shard, up to the last sequence number that it has given. */
-async function partsOf(url: string, index: string): Promise<PartRange[]> {
-  const { indices } = await json<{
-    indices: Record<string, { shards: Record<string, { seq_no: { max_seq_no: number } }[]> }>;
-  }>({ url: `${url}/${segment(index)}/_stats?level=shards` });
-  return Object.entries(indices[index]?.shards ?? {}).map(([shard, copies]) => ({
-    index,
-    shard: Number(shard),
-    afterSeqNo: -1,
-    toSeqNo: Math.max(...copies.map(({ seq_no }) => seq_no.max_seq_no)),
-  }));
-}
-
-/** With the mappings and the settings of the source. */
-async function emptyTarget({ source, target }: Pair, index: string): Promise<void> {
-  const path = `/${segment(index)}`;
-  const there = await json<Record<string, { mappings: object }>>({ url: `${source.url}${path}/_mapping` });
-  await request({ method: 'DELETE', url: `${target.url}${path}` });
-  const settings = { number_of_shards: shards, number_of_replicas: 0, refresh_interval: '-1' };
-  await json({
-    method: 'PUT',
-    url: `${target.url}${path}`,
-    body: { settings, mappings: there[index]?.mappings },
-  });
-}
-
-async function checkCount(url: string, index: string, documents: number): Promise<void> {
-  await json({ method: 'POST', url: `${url}/${segment(index)}/_refresh` });
-  const { count } = await json<{ count: number }>({ url: `${url}/${segment(index)}/_count` });
-  if (count !== documents) throw new Error(`${count} documents on the target instead of ${documents}`);
-}
-
-async function checkDigests({ source, target }: Pair, index: string): Promise<void> {
-  const [before, after] = await Promise.all(
-    [source.url, target.url].map((url) => digestIndices({ url, indices: [index] })),
-  );
-  const found = differences(before ?? {}, after ?? {});
-  if (found.length > 0) throw new Error(found.join('; '));
+/** The empty index has the mappings and the settings of the source. */
+async function prepare({ pair: { target } }: BenchLab, contender: Contender): Promise<void> {
+  const { target: wanted = 'empty index' } = contender;
+  const url = `${target.url}/${segment(index)}`;
+  if (wanted === 'as it is') return;
+  await request({ method: 'DELETE', url });
+  if (wanted === 'nothing') return;
+  await json({ method: 'PUT', url, body: { settings: { number_of_shards: shards, number_of_replicas: 0 }, mappings } });
 }
 
 /** The target reads by itself: there is no client to be measured. */
-async function remoteReindex(
-  { source, target }: Pair,
-  index: string,
-  size: number,
-  bytes: number,
-): Promise<CopyMeasurement | undefined> {
-  let documents = 0;
-  let isKnown = true;
+async function remoteReindex({ pair: { source, target } }: BenchLab, size: number): Promise<Use> {
   const seconds = await secondsOf(async () => {
     const { status, body } = await request({
       method: 'POST',
@@ -145,31 +241,10 @@ async function remoteReindex(
       timeoutMs: 3_600_000,
       body: { source: { remote: { host: source.url }, index, size }, dest: { index } },
     });
-    isKnown = status === 200;
-    if (isKnown) ({ created: documents } = JSON.parse(body.toString()) as { created: number });
-    else progress(`remote _reindex: ${status} ${body.toString('utf8', 0, 300)}`);
+    if (status !== 200) throw new Error(`${status} ${body.toString('utf8', 0, 300)}`);
+    const { failures } = JSON.parse(body.toString()) as { failures: unknown[] };
+    if (failures.length > 0) throw new Error(JSON.stringify(failures[0]).slice(0, 300));
+    await flushed(target.url, index);
   });
-  const use = { documents, bytes, seconds, cpuSeconds: 0, peakRssMb: 0 };
-  return isKnown ? { name: `${names.reindex}, size ${size}`, ...use } : undefined;
-}
-
-function report(options: CopyOptions, rows: CopyRow[]): boolean {
-  const rate = (name: string) => rows.find((row) => row.name === name)?.docsPerSecond ?? Number.NaN;
-  const bound = 1 / (1 / rate(names.load) + 1 / rate(names.scan));
-  const peers = rows.filter(({ name }) => name.startsWith(names.reindex)).map(({ docsPerSecond }) => docsPerSecond);
-  const ratios = {
-    toBestPeer: peers.length === 0 ? null : rounded(rate(names.copy) / Math.max(...peers)),
-    toBound: rounded(rate(names.copy) / bound),
-    // of the clients among the peers none is measured yet
-    cpuToBestPeer: null,
-  };
-  const figures: Figure[] = [
-    { name: 'toBound', value: ratios.toBound, atLeast: 0.95 },
-    ...(ratios.toBestPeer === null ? [] : [{ name: 'toBestPeer', value: ratios.toBestPeer, atLeast: 1 }]),
-  ];
-  const title = `${options.documents} documents of ${documentBytes} bytes, ${version} to ${version}, medians of ${options.rounds} interleaved rounds; bound ${bound.toFixed(0)} documents/s`;
-  const text = [title, '', tableOf(rows), '', ...figures.map(figureLine), ''].join('\n');
-  (options.json ? process.stderr : process.stdout).write(text);
-  if (options.json) process.stdout.write(`${JSON.stringify({ rows, ratios })}\n`);
-  return figures.every(isReached);
+  return { seconds, cpuSeconds: 0, peakRssMb: 0 };
 }

@@ -89,3 +89,9 @@ export async function deleteIndices(url: string, names: string[]): Promise<void>
 export async function forgetRepositories(url: string): Promise<void> {
   await request({ method: 'DELETE', url: `${url}/_snapshot/*` });
 }
+
+/** Searchable and on disk: only then a copy is at its end, whoever made it. */
+export async function flushed(url: string, index: string): Promise<void> {
+  await call({ method: 'POST', url: `${url}/${segment(index)}/_refresh` });
+  await call({ method: 'POST', url: `${url}/${segment(index)}/_flush?wait_if_ongoing=true` });
+}

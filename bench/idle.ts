@@ -1,9 +1,8 @@
-import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { loadFiller } from '../lab/loader';
-import { runOrThrow } from '../lab/process';
 import { progress } from '../lab/progress';
 import { build, runPrefix, withBenchLab } from './lab';
+import { cpuTicks, ticksPerSecond } from './process-use';
 import { report } from './report';
 import { benchRunbook } from './runbooks';
 
@@ -20,22 +19,15 @@ export async function benchIdle(options: { seconds: number; json: boolean }): Pr
     const { code, stdout, stderr } = await lab.cli.run(['start', file, '--wait', '--until-gate'], { capture: true });
     if (code !== 5) throw new Error(`the run did not come to its gate (${code}): ${stderr}${stdout}`);
     await sleep(settleMs);
-    const ticksPerSecond = Number(await runOrThrow('getconf', ['CLK_TCK']));
+    const perSecond = await ticksPerSecond();
     const before = cpuTicks(lab.worker.pid);
     const startedMs = performance.now();
     progress(`watching the worker for ${options.seconds} s …`);
     await sleep(options.seconds * 1000);
     const seconds = (performance.now() - startedMs) / 1000;
-    const busySeconds = (cpuTicks(lab.worker.pid) - before) / ticksPerSecond;
+    const busySeconds = (cpuTicks(lab.worker.pid) - before) / perSecond;
     return report(`the worker over ${seconds.toFixed(0)} s at a gate: ${busySeconds.toFixed(2)} s of CPU`, options, [
       { name: 'CPU of one core', value: (busySeconds / seconds) * 100, atMost: 2, unit: ' %' },
     ]);
   });
-}
-
-/** User and system time of all threads of a process, in clock ticks. */
-function cpuTicks(pid: number): number {
-  const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return Number(fields[11]) + Number(fields[12]);
 }

@@ -38,11 +38,26 @@ export function build(): void {
   execFileSync(process.execPath, [path.join(__dirname, '..', 'scripts', 'build.cjs')], { stdio: ['ignore', 2, 2] });
 }
 
+export interface EngineOptions {
+  withWorker?: boolean;
+  /** A directory for the CPU profile that the worker writes at its end. */
+  profile?: string;
+}
+
 /** A Temporal server, and a worker process of the built product. */
-export async function startEngine(directory: string, options: { withWorker?: boolean } = {}): Promise<Engine> {
+export async function startEngine(directory: string, options: EngineOptions = {}): Promise<Engine> {
   const temporal = await startTemporal({ directory: path.join(directory, 'temporal'), ui: false });
-  const cli = shardlift({ directory, env: { TEMPORAL_ADDRESS: temporal.address, SHARDLIFT_USER: 'bench' } });
-  const worker = options.withWorker === false ? { pid: 0, started: '' } : await startWorker(cli, temporal);
+  const env = { TEMPORAL_ADDRESS: temporal.address, SHARDLIFT_USER: 'bench' };
+  const cli = shardlift({ directory, env });
+  const worker =
+    options.withWorker === false
+      ? { pid: 0, started: '' }
+      : await startWorker(
+          options.profile === undefined
+            ? cli
+            : shardlift({ directory, env: { ...env, ...profiling(options.profile) } }),
+          temporal,
+        );
   return {
     temporal,
     cli,
@@ -52,6 +67,10 @@ export async function startEngine(directory: string, options: { withWorker?: boo
       await temporal.stop();
     },
   };
+}
+
+function profiling(directory: string): NodeJS.ProcessEnv {
+  return { NODE_OPTIONS: `--cpu-prof --cpu-prof-dir=${path.resolve(directory)}` };
 }
 
 async function startWorker(cli: Shardlift, temporal: TemporalServer): Promise<ProcessIdentity> {
@@ -71,12 +90,15 @@ async function startWorker(cli: Shardlift, temporal: TemporalServer): Promise<Pr
 }
 
 /** Two clusters, a Temporal server and a worker; gone when `work` has ended, however it ends. */
-export async function withBenchLab<T>(options: PairOptions, work: (lab: BenchLab) => Promise<T>): Promise<T> {
+export async function withBenchLab<T>(
+  options: PairOptions & EngineOptions,
+  work: (lab: BenchLab) => Promise<T>,
+): Promise<T> {
   dismantleOnSignals(() => removeJobs());
   const pair = await startPair(options);
   let engine: Engine | undefined;
   try {
-    engine = await startEngine(pair.directory);
+    engine = await startEngine(pair.directory, options);
     return await work({ ...engine, pair, ...placesOf(pair) });
   } finally {
     await engine?.stop();

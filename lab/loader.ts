@@ -97,11 +97,16 @@ export interface FillerOptions extends LoadTarget {
   prefix?: string;
   seed?: number;
   documentBytes?: number;
+  /** How many in each, instead of as many as the megabytes are. */
+  documents?: number;
+  make?: DocumentMaker;
+  settings?: Record<string, unknown>;
+  mappings?: Record<string, unknown>;
   shards?: number;
   replicas?: number;
 }
 
-/** Indices of one size on disk, made of text that does not compress: for measurements. */
+/** Indices of one size on disk, made of text that does not compress unless told otherwise: for measurements. */
 export async function loadFiller(options: FillerOptions): Promise<Manifest> {
   const call = caller(options);
   const major = await majorOf(call);
@@ -110,11 +115,14 @@ export async function loadFiller(options: FillerOptions): Promise<Manifest> {
     name: `${options.prefix ?? 'bench'}-${String(number + 1).padStart(width, '0')}`,
     share: 1,
     documentBytes: options.documentBytes ?? 16_384,
-    make: filler,
+    ...(options.documents === undefined ? {} : { documents: options.documents }),
+    make: options.make ?? filler,
     shards: options.shards ?? 1,
     replicas: options.replicas ?? 0,
-    settings: { refresh_interval: '-1' },
-    mappings: { properties: { n: { type: 'long' }, payload: { type: 'keyword', index: false, doc_values: false } } },
+    settings: options.settings ?? { refresh_interval: '-1' },
+    mappings: options.mappings ?? {
+      properties: { n: { type: 'long' }, payload: { type: 'keyword', index: false, doc_values: false } },
+    },
   }));
   const seed = options.seed ?? 1;
   const indices = await inParallel(specs, IN_FLIGHT, (spec) =>
