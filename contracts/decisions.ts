@@ -1,3 +1,5 @@
+import type { diskWatermarks } from './runbook-documents';
+
 /** Who decided, when and why: every approval, retry, skip, pause and abort carries it, and the report shows it. */
 export interface Decision {
   by: string;
@@ -29,6 +31,10 @@ export interface TunedLimits {
   bulkBytes?: string;
   bulksInFlight?: number;
   partsInFlight?: number;
+  pauseAboveHeapPercent?: number;
+  pauseAboveDisk?: (typeof diskWatermarks)[number];
+  /** Most documents of a batch that the target may refuse. */
+  failedDocuments?: number | null;
   /** Of each `_reindex` task. */
   requestsPerSecond?: number | null;
 }

@@ -1,6 +1,7 @@
 import type { OwnedInput } from './cluster-activities';
 import type { StepOutcome } from './host-activities';
 import type { IndexFacts } from './plan';
+import type { CopySettings } from './runbook-documents';
 import type { RefusalCause } from './status';
 
 /** Inputs and results of the activities by which documents move one by one: copy, remote reindex, catch-up. */
@@ -34,7 +35,13 @@ export interface PartLimits {
   bytesPerSec?: number;
   bulkBytes: number;
   bulksInFlight: number;
+  /** Where it pauses by itself; never unless given. */
+  pauseAbove?: PauseAbove;
+  /** With more documents refused the part fails. */
+  mostRefused?: number;
 }
+
+export type PauseAbove = CopySettings['limits']['pauseAbove'];
 
 export interface CopyTotals {
   written: number;

@@ -41,6 +41,7 @@ export const failureTypes = [
   'SnapshotFailed',
   'SnapshotMissing',
   'CopyFailed',
+  'DocumentsRefused',
   'CopyDiffers',
   'RestoreRefused',
   'RestoreFailed',

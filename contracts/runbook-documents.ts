@@ -11,6 +11,8 @@ const renamePattern = z.string().regex(/^[^*,\s]*\*?[^*,\s]*$/, 'a name, or a pa
 export const methods = ['snapshot', 'copy', 'remote-reindex'] as const;
 export type Method = (typeof methods)[number];
 
+export const diskWatermarks = ['low', 'high', 'flood_stage', 'none'] as const;
+
 /** What both document methods have in common: what comes to stand on the target. */
 const shape = {
   rename: z
@@ -80,8 +82,39 @@ export const copySettings = z
           .max(64)
           .default(4)
           .describe('Most bulk requests of a part under way at once; fewer when the target says that it has too much.'),
+        pauseAbove: z
+          .strictObject({
+            heapPercent: z
+              .int()
+              .min(1)
+              .max(100)
+              .default(95)
+              .describe("Share of a node's heap (its old generation) that is in use for some 15 s, on either cluster."),
+            diskWatermark: z
+              .enum(diskWatermarks)
+              .default('high')
+              .describe(
+                "The target's own disk watermark: above it on any of its data nodes. Indices there are blocked from flood_stage on.",
+              ),
+            red: z.boolean().default(true).describe('A cluster that turns red.'),
+          })
+          .describe(
+            'Where the copy pauses by itself. It looks again every 5 s, and goes on once that has been over for some 15 s.',
+          )
+          .prefault({}),
       })
       .describe('How hard the clusters may be worked. All of it can be changed while the run goes on, by tune.')
+      .prefault({}),
+    failedDocuments: z
+      .strictObject({
+        most: z
+          .int()
+          .min(0)
+          .nullable()
+          .default(10_000)
+          .describe('Of one batch; with more of them the batch is stuck. null for any number.'),
+      })
+      .describe('Documents that the target refuses: how many are an accident, and no mistake in settings or mappings.')
       .prefault({}),
     dropFields: z
       .array(z.string().min(1))

@@ -4,12 +4,14 @@ import { workflowTypes } from '../contracts/messages';
 import type { BatchPlan, MigrationPlan } from '../contracts/plan';
 import type { CatchUpStatus } from '../contracts/status';
 import type { CatchUpInput } from '../contracts/workflow-inputs';
-import { drainSignal } from './messages';
+import { decideSignal, drainSignal } from './messages';
 import type { RunBoard } from './run-board';
 import type { StepContext } from './step-runner';
 
 /** A run's side of its catch-up: begins it, waits until little is left, and has it drained for the cutover. */
 export class SourceFollower {
+  /** Its child has started: from here on it can be told. */
+  isFollowing = false;
   private drained?: Promise<CatchUpStatus>;
   private tellToDrain: () => Promise<void> = async () => undefined;
 
@@ -131,11 +133,14 @@ export class SourceFollower {
       isPaused: board.runner.isPaused,
       isDraining: false,
     };
+    const begun = board.steering;
     const child = await startChild<(input: CatchUpInput) => Promise<CatchUpStatus>>(workflowTypes.catchUp, {
       workflowId: catchUpWorkflowId(board.run),
       args: [input],
       staticSummary: 'keeps the target in step with the source',
     });
+    this.isFollowing = true;
+    await board.tellSince(begun, (message) => child.signal(decideSignal, message));
     this.tellToDrain = () => child.signal(drainSignal);
     this.drained = child.result().then((last) => {
       board.catchUp = last;

@@ -6,6 +6,9 @@ import type { StepContext } from './step-runner';
 
 /** Documents pass through the workers, part by part; any worker of the queue takes the next. */
 export class MoveByCopy extends MoveByDocuments<CopyPart, CopyPartResult> {
+  /** Parts among which limits were divided last. */
+  private sharedBy = 1;
+
   protected get inFlight(): number {
     return this.batch.input.runbook.copy?.parts.inFlight ?? 1;
   }
@@ -19,23 +22,31 @@ export class MoveByCopy extends MoveByDocuments<CopyPart, CopyPartResult> {
     return step.activities.copyPart({ ...this.batch.base(step), part, limits: this.limits() });
   }
 
+  /** The last parts of a batch get what those before them have left, by halves: each time they are begun anew. */
+  protected override ended(): void {
+    const { docsPerSec, bytesPerSec } = this.batch.input.runbook.copy?.limits ?? {};
+    if ((docsPerSec ?? bytesPerSec) !== undefined && this.atOnce > 0 && this.atOnce * 2 <= this.sharedBy)
+      this.steered();
+  }
+
   protected rest(part: CopyPart, { throughSeqNo }: CopyPartResult): CopyPart {
     return { ...part, afterSeqNo: throughSeqNo };
   }
 
   /** Limits are of the whole run: each part under way has its share. */
   private limits(): PartLimits {
-    const {
-      docsPerSec,
-      bytesPerSec,
-      bulkBytes = '5mb',
-      bulksInFlight = 4,
-    } = this.batch.input.runbook.copy?.limits ?? {};
+    const { copy } = this.batch.input.runbook;
+    const { docsPerSec, bytesPerSec, bulkBytes = '5mb', bulksInFlight = 4, pauseAbove } = copy?.limits ?? {};
+    const most = copy?.failedDocuments.most ?? undefined;
+    const shares = this.atOnce;
+    this.sharedBy = shares;
     return {
       bulkBytes: parseBytes(bulkBytes),
       bulksInFlight,
-      ...(docsPerSec === undefined ? {} : { docsPerSec: docsPerSec / this.inFlight }),
-      ...(bytesPerSec === undefined ? {} : { bytesPerSec: parseBytes(bytesPerSec) / this.inFlight }),
+      ...(pauseAbove ? { pauseAbove } : {}),
+      ...(most === undefined ? {} : { mostRefused: Math.max(0, most - this.refusedSoFar) }),
+      ...(docsPerSec === undefined ? {} : { docsPerSec: docsPerSec / shares }),
+      ...(bytesPerSec === undefined ? {} : { bytesPerSec: parseBytes(bytesPerSec) / shares }),
     };
   }
 }

@@ -70,6 +70,21 @@ export abstract class MoveByDocuments<
     for (const scope of this.underWay) scope.cancel();
   }
 
+  /** Parts that go at once from now on, as far as it can be told. */
+  protected get atOnce(): number {
+    const undone = (this.works ?? []).filter(({ isDone }) => !isDone).length;
+    return Math.min(this.inFlight, undone);
+  }
+
+  protected get refusedSoFar(): number {
+    return this.batch.status.refused.reduce((sum, { count }) => sum + count, 0);
+  }
+
+  /** A part is done. */
+  protected ended(): void {
+    // of interest where limits are divided among parts
+  }
+
   protected input(step: StepContext) {
     return { ...this.batch.base(step), indices: this.batch.input.batch.indices };
   }
@@ -112,33 +127,47 @@ export abstract class MoveByDocuments<
       told = share;
       this.batch.tell();
     };
-    const work = async () => {
-      for (let next = left.shift(); next && failures.length === 0; next = left.shift()) {
-        await this.movePart(step, next, total).catch((error: unknown) => failures.push(error));
-        report();
-      }
-    };
     report();
-    await Promise.all(Array.from({ length: Math.min(this.inFlight, left.length) }, work));
+    let underWay = 0;
+    const canBegin = () =>
+      left.length > 0 && failures.length === 0 && underWay < this.inFlight && !this.batch.runner.isPaused;
+    try {
+      for (;;) {
+        await condition(() => canBegin() || (underWay === 0 && (left.length === 0 || failures.length > 0)));
+        const next = canBegin() ? left.shift() : undefined;
+        if (!next) break;
+        underWay += 1;
+        void this.movePart(step, next, total)
+          .catch((error: unknown) => failures.push(error))
+          .finally(() => {
+            underWay -= 1;
+            // told to stop: it comes first when there is room again
+            if (!next.isDone) left.unshift(next);
+            else this.ended();
+            report();
+          });
+      }
+    } finally {
+      // also after an abort
+      await CancellationScope.nonCancellable(() => condition(() => underWay === 0));
+    }
     if (failures.length > 0) throw failures.find(isCancellation) ?? failures[0];
   }
 
+  /** Until it is done, or told to stop. */
   private async movePart(
     step: StepContext,
     work: PartWork<Part>,
     total: { written: number; superseded: number; refused: number },
   ): Promise<void> {
-    while (!work.isDone) {
-      await condition(() => !this.batch.runner.isPaused);
-      const result = await this.interruptible(() => this.move(step, work.part));
-      if (!result) continue;
-      for (const key of ['written', 'superseded', 'refused'] as const) total[key] += result[key];
-      this.batch.status.refused = mergeCauses([...this.batch.status.refused, ...result.causes]);
-      if (!result.isDone) work.part = this.rest(work.part, result);
-      work.isDone = result.isDone;
-      // told to stop, it answers with how far it came: an abort ends here
-      if (CancellationScope.current().consideredCancelled) throw new CancelledFailure('aborted');
-    }
+    const result = await this.interruptible(() => this.move(step, work.part));
+    if (!result) return;
+    for (const key of ['written', 'superseded', 'refused'] as const) total[key] += result[key];
+    this.batch.status.refused = mergeCauses([...this.batch.status.refused, ...result.causes]);
+    if (!result.isDone) work.part = this.rest(work.part, result);
+    work.isDone = result.isDone;
+    // told to stop, it answers with how far it came: an abort ends here
+    if (CancellationScope.current().consideredCancelled) throw new CancelledFailure('aborted');
   }
 
   /** Nothing when it was stopped before it had begun. @throws the cancellation of an abort. */

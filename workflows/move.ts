@@ -1,10 +1,11 @@
-import { CancellationScope, condition, executeChild, isCancellation, workflowInfo } from '@temporalio/workflow';
+import { CancellationScope, condition, isCancellation, startChild, workflowInfo } from '@temporalio/workflow';
 import { batchName, batchWorkflowId, repositoryName } from '../contracts/ids';
 import { workflowTypes } from '../contracts/messages';
 import type { BatchPlan, MigrationPlan } from '../contracts/plan';
 import type { MigrationRunbook } from '../contracts/runbook';
 import type { BatchStatus } from '../contracts/status';
 import type { MoveBatchInput } from '../contracts/workflow-inputs';
+import { decideSignal } from './messages';
 import { isUnderWay, type RunBoard } from './run-board';
 
 /**
@@ -87,12 +88,21 @@ export async function moveBatch(board: RunBoard, plan: MigrationPlan, batch: Bat
     again,
   };
   const name = batchName(batch.number);
-  const carryOut = () =>
-    executeChild<(input: MoveBatchInput) => Promise<BatchStatus>>(workflowTypes.moveBatch, {
+  const carryOut = async () => {
+    Object.assign(input, { runbook: runbookNow(board), isPaused: board.runner.isPaused });
+    const begun = board.steering;
+    const child = await startChild<(input: MoveBatchInput) => Promise<BatchStatus>>(workflowTypes.moveBatch, {
       workflowId: batchWorkflowId(board.run, batch.number),
       args: [input],
       staticSummary: `${name}: ${batch.indices.length} indices`,
     });
+    await board.tellSince(
+      begun,
+      (message) => child.signal(decideSignal, message),
+      () => runbookNow(board),
+    );
+    return child.result();
+  };
   let failure: unknown;
   try {
     board.batches[batch.number - 1] = await carryOut();

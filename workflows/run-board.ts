@@ -65,6 +65,8 @@ export class RunBoard {
   wantsRetry = false;
   end?: RunState;
   isUndoing = false;
+  /** Counts pauses, resumes and new limits. */
+  steering = 0;
   phase: Phase = 'preflight';
   private readonly decisions: RecordedDecision[] = [];
   private startedAt = now();
@@ -329,6 +331,7 @@ export class RunBoard {
 
   private async setPaused(isPaused: boolean, decision: Decision): Promise<void> {
     this.runner.isPaused = isPaused;
+    this.steering += 1;
     const verb = isPaused ? 'pause' : 'resume';
     this.record(verb, decision);
     this.changed();
@@ -352,6 +355,7 @@ export class RunBoard {
 
   private async tune(decision: TuneDecision): Promise<void> {
     this.runbook = tuned(this.runbook, decision.limits);
+    this.steering += 1;
     this.record('tune', decision, JSON.stringify(decision.limits));
     const message = { verb: 'tune' as const, decision, runbook: this.runbook };
     await this.tellBatches(this.batches.filter(isUnderWay), message);
@@ -397,10 +401,30 @@ export class RunBoard {
   }
 
   private async tellCatchUp(message: messages.BatchDecision): Promise<void> {
-    if (!this.catchUp || this.catchUp.state === 'drained') return;
+    if (!this.follower?.isFollowing || this.catchUp?.state === 'drained') return;
     await getExternalWorkflowHandle(catchUpWorkflowId(this.run))
       .signal(messages.decideSignal, message)
       .catch(() => undefined);
+  }
+
+  /**
+   * What counts now, for a child that has just started, where something was decided since its input was made: no signal
+   * reaches a child that has not started yet.
+   */
+  async tellSince(
+    begun: number,
+    tell: (message: messages.BatchDecision) => Promise<void>,
+    runbook = () => this.runbook,
+  ): Promise<void> {
+    const decision = { by: 'the run', reason: 'decided while this was starting' };
+    // until nothing was decided while it was told
+    for (let told = begun; told !== this.steering;) {
+      told = this.steering;
+      const verb = this.runner.isPaused ? 'pause' : 'resume';
+      // one that has ended by now does not mind
+      const messages = [tell({ verb: 'tune', decision, runbook: runbook() }), tell({ verb, decision })];
+      await Promise.allSettled(messages);
+    }
   }
 
   /** A batch that has just ended does not mind a message that comes too late. */

@@ -1,6 +1,7 @@
 import { parseBytes } from '../contracts/bytes';
 import type { TunedLimits } from '../contracts/decisions';
 import type { MigrationRunbook } from '../contracts/runbook';
+import type { diskWatermarks } from '../contracts/runbook-documents';
 
 /** The runbook with other limits; those that its method does not know are refused before. */
 export function tuned(runbook: MigrationRunbook, limits: TunedLimits): MigrationRunbook {
@@ -27,12 +28,18 @@ export function tuned(runbook: MigrationRunbook, limits: TunedLimits): Migration
     copy: {
       ...copy,
       parts: { ...copy.parts, ...parts },
+      ...(limits.failedDocuments === undefined ? {} : { failedDocuments: { most: limits.failedDocuments } }),
       limits: {
         ...rest,
         ...(limits.bulkBytes === undefined ? {} : { bulkBytes: limits.bulkBytes }),
         ...(limits.bulksInFlight === undefined ? {} : { bulksInFlight: limits.bulksInFlight }),
         ...(documents === undefined ? {} : { docsPerSec: documents }),
         ...(bytes === undefined ? {} : { bytesPerSec: bytes }),
+        pauseAbove: {
+          ...rest.pauseAbove,
+          ...(limits.pauseAboveHeapPercent === undefined ? {} : { heapPercent: limits.pauseAboveHeapPercent }),
+          ...(limits.pauseAboveDisk === undefined ? {} : { diskWatermark: limits.pauseAboveDisk }),
+        },
       },
     },
   };
@@ -46,11 +53,25 @@ export function tuneRefusal({ method }: MigrationRunbook, limits: TunedLimits | 
   const unknown = names.filter((name) => !known.includes(name));
   if (method === 'snapshot') return 'a run by snapshot has no limits that can be changed while it goes on';
   if (unknown.length > 0) return `method ${method} has no ${unknown.join(', ')}; it has ${known.join(', ')}`;
-  const wrong = names.find((name) => !isGood(limits[name]));
+  const disk = limits.pauseAboveDisk;
+  if (disk !== undefined && !watermarks.includes(disk))
+    return `pauseAboveDisk cannot be ${disk}: one of ${watermarks.join(', ')} is expected`;
+  const wrong = names.find((name) => name !== 'pauseAboveDisk' && !isGood(limits[name]));
   return wrong === undefined ? undefined : `${wrong} cannot be ${String(limits[wrong])}: more than 0 is expected`;
 }
 
-const ofCopy = ['docsPerSec', 'bytesPerSec', 'bulkBytes', 'bulksInFlight', 'partsInFlight'] as const;
+const ofCopy = [
+  'docsPerSec',
+  'bytesPerSec',
+  'bulkBytes',
+  'bulksInFlight',
+  'partsInFlight',
+  'pauseAboveHeapPercent',
+  'pauseAboveDisk',
+  'failedDocuments',
+] as const;
+/** Their own list is a value, and this is a workflow's file. */
+const watermarks: readonly (typeof diskWatermarks)[number][] = ['low', 'high', 'flood_stage', 'none'];
 const ofReindex = ['requestsPerSecond', 'partsInFlight'] as const;
 
 function isGood(value: number | string | null | undefined): boolean {

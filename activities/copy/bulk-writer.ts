@@ -3,7 +3,8 @@ import { classifyAnswer, readErrorAnswer } from '../elasticsearch/classify-error
 import { readBulkAnswer, type FailedItem } from './bulk-answer';
 import { itemOf, subsetOf, type BulkBody } from './bulk-body';
 import { brokenAnswer, looselyParsed, type ByteAnswer, type ByteClient } from '../elasticsearch/byte-client';
-import type { Concurrency } from './concurrency';
+import type { Rate } from './rate';
+import { slowness } from './rate';
 import { BrokenJson } from './json-bytes';
 
 /** A document that the target refuses for good, with what was sent and what was answered. */
@@ -29,7 +30,9 @@ export interface WriterOptions {
   index: string;
   /** Of the target, which documents go through. */
   pipeline?: string;
-  concurrency: Concurrency;
+  rate: Rate;
+  /** Returns once the target may be written to: it may be left alone for a while on purpose. */
+  open?(signal?: AbortSignal): Promise<void>;
   /** How long the target may go on to say that it has too much before the part is given up. */
   patienceMs: number;
   timeoutMs: number;
@@ -43,7 +46,8 @@ export interface WriterOptions {
  * are external: what is there already is found, and nothing newer is overwritten.
  */
 export function bulkWriter(options: WriterOptions): (body: BulkBody) => Promise<BodyWritten> {
-  const { client, concurrency, signal } = options;
+  const { client, rate, signal } = options;
+  const latency = slowness();
   const pipeline = options.pipeline === undefined ? '' : `?pipeline=${encodeURIComponent(options.pipeline)}`;
   const path = `/${encodeURIComponent(options.index)}/_bulk${pipeline}`;
   const where = `target cluster, ${options.index}, _bulk`;
@@ -53,7 +57,8 @@ export function bulkWriter(options: WriterOptions): (body: BulkBody) => Promise<
     let waitMs = firstWaitMs;
     let progressMs = performance.now();
     for (;;) {
-      const mark = concurrency.begin();
+      const mark = rate.begin();
+      const startedMs = performance.now();
       const outcome = await once(left);
       if (outcome === 'split') {
         const middle = Math.ceil(left.count / 2);
@@ -62,19 +67,23 @@ export function bulkWriter(options: WriterOptions): (body: BulkBody) => Promise<
         return write(subsetOf(left, positions.slice(middle)), total);
       }
       const again = outcome.failure === undefined ? settle(left, outcome.failed, total) : undefined;
-      if (again?.length === 0) return concurrency.accepted();
-      concurrency.rejected(mark);
+      if (again?.length === 0) return rate.accepted(mark, latency.came(performance.now() - startedMs, left.bytes));
       if (again !== undefined && again.length < left.count) {
         left = subsetOf(left, again);
         // something went through: the patience begins anew
         [progressMs, waitMs] = [performance.now(), firstWaitMs];
       }
       const failure = outcome.failure ?? tooMuch(where);
+      rate.refused(mark, failure.message);
       if (performance.now() - progressMs > options.patienceMs) throw failure;
       const wait = waitMs * (0.5 + Math.random() / 2);
       options.onPushedBack?.(failure.message, wait);
       await sleep(wait, undefined, signal ? { signal } : {});
       waitMs = Math.min(waitMs * 2, longestWaitMs);
+      const closedMs = performance.now();
+      await options.open?.(signal);
+      // what was waited for on purpose is none of its patience
+      progressMs += performance.now() - closedMs;
     }
   }
 

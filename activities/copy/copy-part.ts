@@ -4,16 +4,21 @@ import { mergeCauses } from '../../contracts/refusals';
 import type { RefusalCause } from '../../contracts/status';
 import { cancellationSignal, heartbeat, lastHeartbeat } from '../context';
 import type { Cluster } from '../elasticsearch/cluster';
-import { permanent } from '../failure';
+import { permanent, transient } from '../failure';
 import type { ByteClient } from '../elasticsearch/byte-client';
+import { durableIndex, type Durable } from './durable';
+import type { RefusedDocument } from './bulk-writer';
 import type { FailedDocuments } from './failed-documents';
 import { readingOf } from './part-reader';
 import { pump, type PumpProgress } from './pump';
+import type { PartRates } from './worker-rates';
 
 /** What a heartbeat carries besides progress: where the next attempt goes on. */
 export interface PartCheckpoint extends CopyTotals {
   throughSeqNo: number;
   causes: RefusalCause[];
+  /** With an async translog: the target's primary terms before the first of these documents was written. */
+  terms?: string;
 }
 
 export interface CopySides {
@@ -21,6 +26,8 @@ export interface CopySides {
   target: Cluster;
   reader: ByteClient;
   writer: ByteClient;
+  /** Joins the rates of this worker; `onChange` when there is something new to be said of them. */
+  rates(onChange: () => void): PartRates;
 }
 
 /**
@@ -30,7 +37,7 @@ export interface CopySides {
  */
 export async function copyPart(
   { part, limits, runbook }: CopyPartInput,
-  { source, target, reader, writer }: CopySides,
+  { source, target, reader, writer, rates }: CopySides,
   failed: FailedDocuments,
 ): Promise<CopyPartResult> {
   await refuseOtherIndex(source, part);
@@ -46,7 +53,10 @@ export async function copyPart(
   };
   // Without sequence numbers there is nowhere to go on from: the part is read, and counted, from its beginning.
   const canGoOn = reading !== 'scroll';
-  const before = (canGoOn ? checkpointOf(lastHeartbeat()) : undefined) ?? nothing;
+  const index = targetName(runbook, part.index);
+  const durable = copy?.load.translog === 'async' ? durableIndex(target, writer, index) : undefined;
+  const terms = await durable?.terms();
+  const before = (canGoOn ? checkpointOf(lastHeartbeat(), terms) : undefined) ?? nothing;
   const signal = cancellationSignal();
   let isOver = false;
   let latest: PartCheckpoint = before;
@@ -60,10 +70,14 @@ export async function copyPart(
       refused: before.refused + progress.refused,
       bytes: before.bytes + progress.bytes,
       causes: mergeCauses([...before.causes, ...failed.causes()]),
+      ...(terms === undefined ? {} : { terms }),
     };
   }
 
+  let lastMade: PumpProgress | undefined;
+
   async function report(progress: PumpProgress): Promise<void> {
+    lastMade = progress;
     const reached = told(progress);
     if (progress.refused > 0) await failed.written();
     // a write of lines that took its time must not move the checkpoint back
@@ -76,19 +90,22 @@ export async function copyPart(
       total: part.documents,
       unit: 'documents',
       rate: (done - before.written - before.superseded - before.refused) / seconds,
-      detail: detailOf(part.index, progress),
+      detail: `${part.index}: ${gates.words(limits.bulkBytes)}`,
       checkpoint: reached,
     });
   }
 
   let reportFailure: Error | undefined;
+  const note = (made: PumpProgress) => void report(made).catch((error: unknown) => (reportFailure ??= error as Error));
+  const gates = rates(() => note(lastMade ?? noneYet(before.throughSeqNo)));
+  const allowed = bound(limits.mostRefused, before.refused, index);
   try {
     const progress = await pump({
       part: { ...part, afterSeqNo: before.throughSeqNo },
       source: { client: reader, reading },
       target: {
         client: writer,
-        index: targetName(runbook, part.index),
+        index,
         versionType: 'external',
         ...(copy?.pipeline === undefined ? {} : { pipeline: copy.pipeline }),
         ...(target.version.major < 7 && target.version.distribution === 'elasticsearch' ? { type: '_doc' } : {}),
@@ -101,19 +118,73 @@ export async function copyPart(
       mostInFlight: limits.bulksInFlight,
       ...(limits.docsPerSec === undefined ? {} : { docsPerSec: limits.docsPerSec }),
       ...(limits.bytesPerSec === undefined ? {} : { bytesPerSec: limits.bytesPerSec }),
+      gates,
       ...(signal ? { signal } : {}),
-      onProgress: (made) => void report(made).catch((error: unknown) => (reportFailure ??= error as Error)),
-      onRefused: (document) => failed.add(document),
+      onProgress: note,
+      onRefused: (document) => {
+        failed.add(document);
+        allowed(document);
+      },
     });
     isOver = true;
     await failed.written();
     if (reportFailure !== undefined) throw reportFailure;
-    return { isDone: true, ...told(progress) };
+    if (!(await isOnDisk(durable, terms))) throw lost(index);
+    return { isDone: true, ...resultOf(told(progress)) };
   } catch (error) {
     isOver = true;
-    if (signal?.aborted !== true) throw error;
-    return { isDone: false, ...(canGoOn ? latest : nothing) };
+    if (signal?.aborted !== true) {
+      await failed.written().catch(() => undefined);
+      throw error;
+    }
+    const isKept = canGoOn && (await isOnDisk(durable, terms));
+    return { isDone: false, ...resultOf(isKept ? latest : nothing) };
+  } finally {
+    gates.leave();
   }
+}
+
+function resultOf({ terms: _own, ...result }: PartCheckpoint): PartCheckpoint {
+  return result;
+}
+
+function noneYet(throughSeqNo: number): PumpProgress {
+  return { throughSeqNo, written: 0, superseded: 0, refused: 0, bytes: 0, pushedBack: 0 };
+}
+
+/** A mapping that is wrong for all must not be found out document by document. */
+function bound(most: number | undefined, before: number, index: string): (document: RefusedDocument) => void {
+  let refused = before;
+  return ({ status, type, reason }) => {
+    refused++;
+    if (most === undefined || refused <= most) return;
+    throw permanent({
+      type: 'DocumentsRefused',
+      message: `the target has refused more documents than copy.failedDocuments.most allows`,
+      where: `target cluster: ${index}`,
+      why: `the last of them: HTTP ${status} ${type}: ${reason}`.slice(0, 2000),
+      remedy:
+        "mend what the reason names: settings or mapping of the target's index, then retry; or allow more of them by tune --failed-documents, then retry",
+    });
+  };
+}
+
+/** Whether all that was acknowledged since the terms were read will outlive a crash of the target. */
+async function isOnDisk(durable: Durable | undefined, terms: string | undefined): Promise<boolean> {
+  if (durable === undefined) return true;
+  await durable.flush();
+  return (await durable.terms()) === terms;
+}
+
+/** The next attempt finds other terms than its checkpoint has, and begins at the beginning. */
+function lost(index: string): Error {
+  return transient({
+    type: 'ClusterUnavailable',
+    message:
+      'a primary shard of the target began anew meanwhile: with an async translog its last documents may be lost',
+    where: `target cluster: ${index}`,
+    remedy: 'nothing: the part is read once more; what is there is found by its version',
+  });
 }
 
 /** An index that was deleted and made anew has other documents under the same numbers. */
@@ -135,11 +206,7 @@ async function refuseOtherIndex(source: Cluster, { index, uuid }: CopyPartInput[
   });
 }
 
-function detailOf(index: string, { concurrency, pushedBack, reason }: PumpProgress): string {
-  const held = pushedBack > 0 ? `, held back ${pushedBack} times${reason === undefined ? '' : `: ${reason}`}` : '';
-  return `${index}: ${concurrency} bulks at once${held}`;
-}
-
-function checkpointOf(details: unknown): PartCheckpoint | undefined {
-  return (details as { checkpoint?: PartCheckpoint } | undefined)?.checkpoint;
+function checkpointOf(details: unknown, terms: string | undefined): PartCheckpoint | undefined {
+  const found = (details as { checkpoint?: PartCheckpoint } | undefined)?.checkpoint;
+  return found?.terms === terms ? found : undefined;
 }

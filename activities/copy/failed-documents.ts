@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { appendFile, mkdir, rename, stat } from 'node:fs/promises';
+import { appendFile, mkdir, readdir, rename, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { mergeCauses } from '../../contracts/refusals';
 import type { RefusalCause } from '../../contracts/status';
@@ -17,25 +17,39 @@ export interface FailedDocuments {
   causes(): RefusalCause[];
 }
 
-/** A whole index that does not fit its mapping must not fill the disk: the newest lines are kept. */
+/** Of a part the newest lines are kept, in two files of this size. */
 const mostFileBytes = 64 << 20;
+/** Of a run, on one worker: above, documents are named without their bytes, which are on the source. */
+const mostDirectoryBytes = 1024 ** 3;
 /** A document of many megabytes is named; its bytes are on the source. */
 const mostDocumentBytes = 1 << 20;
 
 export function failedDocuments(directory: string, part: string, index: string): FailedDocuments {
   const file = path.join(directory, `${part}.ndjson`);
   let causes: RefusalCause[] = [];
+  let lines: Buffer[] = [];
+  let fileBytes: number | undefined;
+  let isFull = false;
   let pending: Promise<void> = Promise.resolve();
   let failure: Error | undefined;
 
-  async function append(line: Buffer): Promise<void> {
-    await mkdir(directory, { recursive: true, mode: 0o700 });
-    const size = await stat(file).then(
-      (seen) => seen.size,
-      () => 0,
-    );
-    if (size + line.length > mostFileBytes) await rename(file, `${file}.1`);
-    await appendFile(file, line, { mode: 0o600 });
+  /** Whatever has come together since the last time, in one go. */
+  async function append(): Promise<void> {
+    if (lines.length === 0) return;
+    const text = Buffer.concat(lines);
+    lines = [];
+    if (fileBytes === undefined) {
+      await mkdir(directory, { recursive: true, mode: 0o700 });
+      fileBytes = await sizeOf(file);
+      isFull = (await sizeOfAll(directory)) > mostDirectoryBytes;
+    }
+    if (fileBytes > 0 && fileBytes + text.length > mostFileBytes) {
+      await rename(file, `${file}.1`);
+      fileBytes = 0;
+      isFull = (await sizeOfAll(directory)) > mostDirectoryBytes;
+    }
+    await appendFile(file, text, { mode: 0o600 });
+    fileBytes += text.length;
   }
 
   return {
@@ -45,7 +59,7 @@ export function failedDocuments(directory: string, part: string, index: string):
       causes = mergeCauses([...causes, { index, type, reason, count: 1, example: id, remedy: remedyOf(document) }]);
       const told = { at: new Date().toISOString(), index, id, status, type, reason };
       const head = JSON.stringify(told).slice(0, -1);
-      const isShown = source.length <= mostDocumentBytes;
+      const isShown = !isFull && source.length <= mostDocumentBytes;
       // the bytes as they are: they are JSON on one line already, and parsing would change numbers
       const line = Buffer.concat([
         Buffer.from(`${head},"action":`),
@@ -54,7 +68,8 @@ export function failedDocuments(directory: string, part: string, index: string):
         ...(isShown ? [source] : []),
         Buffer.from('}\n'),
       ]);
-      pending = pending.then(() => append(line)).catch((error: unknown) => void (failure ??= error as Error));
+      lines.push(line);
+      pending = pending.then(append).catch((error: unknown) => void (failure ??= error as Error));
     },
     async written() {
       await pending;
@@ -62,6 +77,19 @@ export function failedDocuments(directory: string, part: string, index: string):
     },
     causes: () => causes,
   };
+}
+
+function sizeOf(file: string): Promise<number> {
+  return stat(file).then(
+    ({ size }) => size,
+    () => 0,
+  );
+}
+
+async function sizeOfAll(directory: string): Promise<number> {
+  const names = await readdir(directory);
+  const sizes = await Promise.all(names.map((name) => sizeOf(path.join(directory, name))));
+  return sizes.reduce((sum, size) => sum + size, 0);
 }
 
 /** A name that a file system takes, whatever the index is called. */

@@ -5,6 +5,7 @@ import type { ByteClients, Clusters } from '../elasticsearch/cluster';
 import { copyPart } from './copy-part';
 import { failedDocuments, partFileName } from './failed-documents';
 import { planParts } from './plan-parts';
+import { workerRates } from './worker-rates';
 
 export interface CopyDependencies {
   clusters: Clusters & ByteClients;
@@ -16,6 +17,7 @@ export function createCopyActivities({
   clusters,
   failedDocumentsDirectory,
 }: CopyDependencies): Pick<DocumentActivities, 'planParts' | 'copyPart'> {
+  const rates = workerRates(clusters);
   return {
     /** May run twice: it changes nothing but for a refresh, and answers with the source as it is then. */
     async planParts({ runbook, indices }) {
@@ -31,7 +33,7 @@ export function createCopyActivities({
         clusters.connect(runbook, 'source'),
         clusters.connect(runbook, 'target'),
       ]);
-      const { bulksInFlight } = input.limits;
+      const { bulksInFlight, pauseAbove } = input.limits;
       const [reader, writer] = await Promise.all([
         clusters.openBytes(runbook, 'source', { connections: 2 }),
         clusters.openBytes(runbook, 'target', { connections: bulksInFlight }),
@@ -39,7 +41,14 @@ export function createCopyActivities({
       const name = partFileName(part.index, part.slice?.id ?? part.shard, part.afterSeqNo);
       const failed = failedDocuments(path.join(failedDocumentsDirectory, owner), name, targetName(runbook, part.index));
       try {
-        return await copyPart(input, { source, target, reader, writer }, failed);
+        const sides = {
+          source,
+          target,
+          reader,
+          writer,
+          rates: (onChange: () => void) => rates.join(runbook, { bulksInFlight, pauseAbove, onChange }),
+        };
+        return await copyPart(input, sides, failed);
       } finally {
         reader.close();
         writer.close();

@@ -20,7 +20,7 @@ export interface PartReader {
 
 export interface ReadLimits {
   /** What a page should have, about. */
-  targetBytes: number;
+  targetBytes(): number;
   /** No answer above is held in memory, unless it is a single document. */
   mostBytes: number;
   /** No more documents than these in a page, however small they are. */
@@ -63,14 +63,14 @@ export interface PageSize {
   wasTooLarge(): boolean;
 }
 
-export function pageSize(targetBytes: number, most = mostDocuments): PageSize {
+export function pageSize(targetBytes: () => number, most = mostDocuments): PageSize {
   let documents = Math.min(200, most);
   return {
     get documents() {
       return documents;
     },
     came(count, bytes) {
-      const fitting = Math.floor(targetBytes / (bytes / count));
+      const fitting = Math.floor(targetBytes() / (bytes / count));
       documents = Math.max(1, Math.min(fitting, documents * 4, most));
     },
     wasTooLarge() {

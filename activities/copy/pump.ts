@@ -3,10 +3,11 @@ import { bulkBodies, type BulkBody, type BulkOptions } from './bulk-body';
 import { pacer } from './pacer';
 import { bulkWriter, type BodyWritten, type RefusedDocument, type Written } from './bulk-writer';
 import type { ByteClient } from '../elasticsearch/byte-client';
-import { additiveIncrease } from './concurrency';
 import { part as places, stride, type Page } from './cut-hits';
 import { nextWithin, workerMemory, type HeldPage, type PageMemory } from './page-memory';
+import { gated, rateGate, type RateGate } from './rate-gate';
 import type { PartRange, PartReader, ReadChoice, Reading, ReadLimits } from './part-reader';
+import type { Rate } from './rate';
 import { scrollReader } from './scroll-reader';
 import { sequenceReader } from './sequence-reader';
 
@@ -15,12 +16,8 @@ export interface PumpProgress extends Written {
   throughSeqNo: number;
   /** Of bulk bodies that were acknowledged. */
   bytes: number;
-  /** Bulk requests that may be under way at present. */
-  concurrency: number;
   /** Times that the target said that it has too much. */
   pushedBack: number;
-  /** What it said the last time. */
-  reason?: string;
 }
 
 export interface PumpOptions {
@@ -32,6 +29,8 @@ export interface PumpOptions {
   batchBytes?: number;
   /** Most bulk requests under way. */
   mostInFlight?: number;
+  /** What it shares with other parts of this worker; its own unless given. */
+  gates?: { source: RateGate; target: RateGate };
   /** Most bytes of bulk bodies under way; one body is always let through. */
   mostBytesInFlight?: number;
   /** Of documents that were read and are not written yet; shared with all parts of the worker unless given. */
@@ -65,14 +64,17 @@ const requestTimeoutMs = 120_000;
 export async function pump(given: PumpOptions): Promise<PumpProgress> {
   const options = { ...defaults, ...given };
   const { part, target, signal } = options;
-  const concurrency = additiveIncrease({ initial: 2, most: options.mostInFlight });
+  const gates = options.gates ?? {
+    source: rateGate({ first: 1, most: 1 }),
+    target: rateGate({ first: 2, most: options.mostInFlight }),
+  };
+  const { rate } = gates.target;
   const progress: PumpProgress = {
     throughSeqNo: part.afterSeqNo,
     written: 0,
     superseded: 0,
     refused: 0,
     bytes: 0,
-    concurrency: concurrency.limit,
     pushedBack: 0,
   };
   // one failure ends the requests that are still under way: nobody would look at their answers
@@ -80,20 +82,21 @@ export async function pump(given: PumpOptions): Promise<PumpProgress> {
   const stopSignal = signal === undefined ? stop.signal : AbortSignal.any([signal, stop.signal]);
   // every request under way listens: Node would warn of a leak at 11
   setMaxListeners(0, stopSignal);
-  const limits = { ...readLimits(options), signal: stopSignal };
-  const reader = readerOf(options, limits);
+  const source = gated(options.source.client, gates.source);
+  const limits = { ...readLimits(options, rate), signal: stopSignal };
+  const reader = readerOf(options, source, limits);
   const ahead = () => readAhead(options.memory, reader, limits.mostBytes, stopSignal);
   const write = bulkWriter({
     client: target.client,
     index: target.index,
     ...(target.pipeline === undefined ? {} : { pipeline: target.pipeline }),
-    concurrency,
+    rate,
+    open: gates.target.open,
     patienceMs: options.patienceMs,
     timeoutMs: requestTimeoutMs,
     signal: stopSignal,
-    onPushedBack: (why) => {
+    onPushedBack: () => {
       progress.pushedBack++;
-      progress.reason = why;
       // waiting is progress too: a target that is held back on purpose must not cost a heartbeat timeout
       options.onProgress?.({ ...progress });
     },
@@ -120,7 +123,6 @@ export async function pump(given: PumpOptions): Promise<PumpProgress> {
           progress.bytes += each.bytes;
           for (const document of each.refusals) options.onRefused?.(document);
         }
-        progress.concurrency = concurrency.limit;
         options.onProgress?.({ ...progress });
       })
       .catch((error: unknown) => {
@@ -129,6 +131,7 @@ export async function pump(given: PumpOptions): Promise<PumpProgress> {
       })
       .finally(() => {
         letGo();
+        gates.target.leave();
         bytesUnderWay -= body.bytes;
         underWay.delete(sending);
         wake();
@@ -138,7 +141,7 @@ export async function pump(given: PumpOptions): Promise<PumpProgress> {
 
   async function room(bytes: number): Promise<void> {
     const isFull = () =>
-      underWay.size >= concurrency.limit || (underWay.size > 0 && bytesUnderWay + bytes > options.mostBytesInFlight);
+      underWay.size >= options.mostInFlight || (underWay.size > 0 && bytesUnderWay + bytes > options.mostBytesInFlight);
     while (failure === undefined && isFull()) await new Promise<void>((resolve) => (wake = resolve));
   }
 
@@ -149,11 +152,12 @@ export async function pump(given: PumpOptions): Promise<PumpProgress> {
       if (read === undefined || failure !== undefined) break;
       reading = ahead();
       try {
-        for (const { from, to } of cuts(read.page, options.batchBytes * 2)) {
+        for (const { from, to } of cuts(read.page, options.batchBytes * rate.share * 2)) {
           await room(bytesOf(read.page, from, to));
           if (failure !== undefined) break;
           const body = makeBody(read.page, from, to);
           await pace(body.count, body.bytes, stopSignal);
+          await gates.target.enter(stopSignal);
           launch(body, to === read.page.count ? read.throughSeqNo : undefined, read.holdForBody());
         }
       } finally {
@@ -190,14 +194,12 @@ function readAhead(
 }
 
 /** Slow parts go in small steps, a second's worth each: progress is seen, and a stop is heard. */
-function readLimits({
-  batchBytes,
-  docsPerSec,
-  bytesPerSec = Infinity,
-  choice,
-}: typeof defaults & PumpOptions): ReadLimits {
+function readLimits(
+  { batchBytes, docsPerSec, bytesPerSec = Infinity, choice }: typeof defaults & PumpOptions,
+  rate: Rate,
+): ReadLimits {
   return {
-    targetBytes: Math.max(1, Math.min(batchBytes, bytesPerSec)),
+    targetBytes: () => Math.max(1, Math.min(batchBytes * rate.share, bytesPerSec)),
     mostBytes: batchBytes * 6,
     ...(docsPerSec === undefined ? {} : { mostDocuments: Math.max(1, Math.ceil(docsPerSec)) }),
     timeoutMs: requestTimeoutMs,
@@ -205,8 +207,7 @@ function readLimits({
   };
 }
 
-function readerOf({ source, part }: PumpOptions, limits: ReadLimits): PartReader {
-  const { client, reading } = source;
+function readerOf({ source: { reading }, part }: PumpOptions, client: ByteClient, limits: ReadLimits): PartReader {
   return reading === 'scroll'
     ? scrollReader(client, part, scrollDocuments, limits)
     : sequenceReader(client, part, reading, limits);

@@ -39,7 +39,7 @@ interface DumpState {
 }
 
 const checkpointMs = 2_000;
-const pageLimits: ReadLimits = { targetBytes: 4 << 20, mostBytes: 32 << 20, timeoutMs: 120_000 };
+const pageLimits: ReadLimits = { targetBytes: () => 4 << 20, mostBytes: 32 << 20, timeoutMs: 120_000 };
 const scrollDocuments = 1_000;
 
 /**

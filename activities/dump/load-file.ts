@@ -6,7 +6,7 @@ import { mergeCauses } from '../../contracts/refusals';
 import type { RefusalCause } from '../../contracts/status';
 import { bulkBodies, type BulkBody } from '../copy/bulk-body';
 import { bulkWriter, type RefusedDocument, type Written } from '../copy/bulk-writer';
-import { additiveIncrease } from '../copy/concurrency';
+import { rateOf } from '../copy/rate';
 import { failedDocuments } from '../copy/failed-documents';
 import { BrokenJson } from '../copy/json-bytes';
 import type { ByteClient } from '../elasticsearch/byte-client';
@@ -171,7 +171,7 @@ function pool(
   { writer }: { writer: ByteClient },
   onRefused: (document: RefusedDocument) => void,
 ) {
-  const concurrency = additiveIncrease({ initial: 2, most: bulksInFlight });
+  const rate = rateOf({ first: 2, most: bulksInFlight });
   const stop = new AbortController();
   const stopSignal = signal === undefined ? stop.signal : AbortSignal.any([signal, stop.signal]);
   setMaxListeners(0, stopSignal);
@@ -185,7 +185,7 @@ function pool(
     const made = bulkWriter({
       client: writer,
       index,
-      concurrency,
+      rate,
       patienceMs,
       timeoutMs: requestTimeoutMs,
       signal: stopSignal,
@@ -210,7 +210,7 @@ function pool(
   return {
     /** Returns once there is room for it. */
     async add(bodies: readonly Sending[], done: (made: Written) => void): Promise<void> {
-      while (underWay.size >= concurrency.limit) await Promise.race(underWay);
+      while (underWay.size >= rate.limit) await Promise.race(underWay);
       check();
       const sending: Promise<void> = send(bodies)
         .then(done)

@@ -69,6 +69,8 @@ function isBefore7({ distribution, version }: Server): boolean {
   return compareVersions(version, '7.0.0') < 0;
 }
 
+const durability = 'index.translog.durability';
+
 function loadingSettings({ load, isFollowed }: TargetShape, target: Server): Record<string, string> {
   return {
     // Not only the index's own: one that a template of the target gives would change the documents too.
@@ -76,7 +78,8 @@ function loadingSettings({ load, isFollowed }: TargetShape, target: Server): Rec
     ...(understands(target, { since: '7.5.0' }) ? { 'index.final_pipeline': '_none' } : {}),
     ...(load.refresh ? {} : { 'index.refresh_interval': '-1' }),
     ...(load.replicas ? {} : { 'index.number_of_replicas': '0', 'index.auto_expand_replicas': 'false' }),
-    ...(load.translog === 'async' ? { 'index.translog.durability': 'async' } : {}),
+    // Said in any case: the copy of an index that is async would be so from its first document on.
+    [durability]: load.translog,
     // Catch-up deletes a document and then writes it anew, as the source did, by its own version: lower than that of the
     // delete, which the target must not remember.
     ...(isFollowed ? { 'index.gc_deletes': '0s' } : {}),
@@ -91,12 +94,7 @@ function endOfLoad(
   during: Record<string, string>,
 ): AdaptedIndex['endLoad'] {
   const end: AdaptedIndex['endLoad'] = {};
-  for (const key of [
-    ...Object.keys(during),
-    'index.gc_deletes',
-    'index.refresh_interval',
-    'index.translog.durability',
-  ]) {
+  for (const key of [...Object.keys(during), 'index.gc_deletes', 'index.refresh_interval', durability]) {
     if (key === 'index.number_of_replicas' || key === 'index.auto_expand_replicas') continue;
     end[key] = settings[key] ?? null;
   }
@@ -106,7 +104,8 @@ function endOfLoad(
   for (const key of Object.keys(end)) {
     if (key in afterLoad || /_pipeline$/.test(key)) delete end[key];
   }
-  return { ...end, 'index.gc_deletes': '0s' };
+  // Positions of a catch-up go by what was acknowledged: that must not be lost with a node.
+  return { ...end, 'index.gc_deletes': '0s', ...(settings[durability] === 'async' ? { [durability]: 'request' } : {}) };
 }
 
 /** What a runbook with a document method says; its catch-up keeps the target from what ends its being written to. */

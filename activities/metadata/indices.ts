@@ -3,8 +3,9 @@ import { targetName } from '../../contracts/ids';
 import { heartbeat } from '../context';
 import { readErrorAnswer } from '../elasticsearch/classify-error';
 import type { Cluster, Clusters } from '../elasticsearch/cluster';
+import { flushAll } from '../elasticsearch/flush';
 import { chunkNames, indexPath } from '../elasticsearch/index-names';
-import { permanent, transient } from '../failure';
+import { permanent } from '../failure';
 import { changedBy, unchanged } from '../outcome';
 import { markOf, markSetting, whoseIndices } from '../snapshots/restored-indices';
 import { adaptIndex, shapeOf, type AdaptedIndex } from './adapt-index';
@@ -14,8 +15,6 @@ import { readDefinitions, serverOf } from './read-definitions';
 
 /** The server itself waits half a minute for the primary, and as long for its master. */
 const createTimeoutMs = 70_000;
-/** A flush writes what an async translog left in memory. */
-const flushTimeoutMs = 300_000;
 
 export function createIndexActivities({
   clusters,
@@ -96,7 +95,9 @@ export function createIndexActivities({
         const body = JSON.stringify(open);
         groups.set(body, [...(groups.get(body) ?? []), at]);
       }
-      await flushAll(target, [...names.values()]);
+      await flushAll(target, [...names.values()], (verb) =>
+        heartbeat({ done: 0, total: indices.length, unit: 'indices', detail: verb }),
+      );
       for (const [body, group] of groups) {
         for (const chunk of chunkNames(group)) {
           await target.request({
@@ -263,29 +264,6 @@ async function readSettings(target: Cluster, names: string[]): Promise<Map<strin
 
 function isEqual(present: string | string[] | undefined, wanted: string | string[] | null): boolean {
   return JSON.stringify(present ?? null) === JSON.stringify(wanted);
-}
-
-/** Both must have reached every shard that is there: after that nothing of an async translog is lost with a node. */
-async function flushAll(target: Cluster, names: string[]): Promise<void> {
-  for (const verb of ['_refresh', '_flush'] as const) {
-    for (const chunk of chunkNames(names)) {
-      const { body } = await target.request<{ _shards?: { failed?: number; failures?: { reason?: unknown }[] } }>({
-        method: 'POST',
-        path: `/${indexPath(chunk)}/${verb}`,
-        query: { expand_wildcards: 'none', ...(verb === '_flush' ? { wait_if_ongoing: true } : {}) },
-        timeoutMs: flushTimeoutMs,
-      });
-      heartbeat({ done: 0, total: names.length, unit: 'indices', detail: verb });
-      if ((body._shards?.failed ?? 0) === 0) continue;
-      throw transient({
-        type: 'ClusterUnavailable',
-        message: `a shard could not be ${verb === '_flush' ? 'flushed' : 'refreshed'}`,
-        where: `target cluster: ${listed(chunk)}`,
-        why: JSON.stringify(body._shards?.failures ?? body._shards).slice(0, 1000),
-        remedy: 'look at the nodes that hold its shards, then retry',
-      });
-    }
-  }
 }
 
 function listed(names: string[]): string {

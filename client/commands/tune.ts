@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { byteSizePattern } from '../../contracts/bytes';
+import { diskWatermarks } from '../../contracts/runbook-documents';
 import type { TunedLimits } from '../../contracts/decisions';
 import { ClientError } from '../client-error';
 import { decide, decisionOptions, type DecisionOptions } from '../decide';
@@ -13,6 +14,9 @@ interface TuneOptions extends DecisionOptions {
   bulkBytes?: string;
   bulks?: string;
   parts?: string;
+  pauseAboveHeap?: string;
+  pauseAboveDisk?: string;
+  failedDocuments?: string;
   requestsPerSecond?: string;
 }
 
@@ -30,6 +34,9 @@ export function addTuneVerb(program: Command, carryOut: CarryOut): void {
     .option('--bulk-bytes <size>', 'size of a bulk request, about')
     .option('--bulks <number>', 'most bulk requests of a part under way at once')
     .option('--parts <number>', 'most parts under way at once')
+    .option('--pause-above-heap <percent>', 'share of a heap at which the copy pauses by itself')
+    .option('--pause-above-disk <watermark>', `watermark of the target at which it does: ${diskWatermarks.join(', ')}`)
+    .option('--failed-documents <number>', 'most documents of a batch that the target may refuse; or none')
     .option('--requests-per-second <number>', 'with remote-reindex: most documents a second of each task; or none');
   decisionOptions(verb, false)
     .addHelpText(
@@ -57,6 +64,13 @@ function limitsOf(options: TuneOptions): TunedLimits {
     ...(options.bulkBytes === undefined ? {} : { bulkBytes: size('--bulk-bytes')(options.bulkBytes) }),
     ...(options.bulks === undefined ? {} : { bulksInFlight: whole('--bulks')(options.bulks) }),
     ...(options.parts === undefined ? {} : { partsInFlight: whole('--parts')(options.parts) }),
+    ...(options.pauseAboveHeap === undefined
+      ? {}
+      : { pauseAboveHeapPercent: whole('--pause-above-heap', 100)(options.pauseAboveHeap) }),
+    ...(options.pauseAboveDisk === undefined ? {} : { pauseAboveDisk: watermark(options.pauseAboveDisk) }),
+    ...(options.failedDocuments === undefined
+      ? {}
+      : { failedDocuments: orNone(options.failedDocuments, whole('--failed-documents', 1e9)) }),
     ...(options.requestsPerSecond === undefined
       ? {}
       : { requestsPerSecond: orNone(options.requestsPerSecond, number('--requests-per-second')) }),
@@ -75,12 +89,22 @@ function number(option: string): (text: string) => number {
   };
 }
 
-function whole(option: string): (text: string) => number {
+function whole(option: string, most = 64): (text: string) => number {
   return (text) => {
     const value = Number(text);
-    if (Number.isInteger(value) && value >= 1 && value <= 64) return value;
-    throw new ClientError(exitCodes.inputWrong, `${option}: ${text} is no number from 1 to 64`);
+    if (Number.isInteger(value) && value >= 1 && value <= most) return value;
+    throw new ClientError(exitCodes.inputWrong, `${option}: ${text} is no number from 1 to ${most}`);
   };
+}
+
+function watermark(text: string): (typeof diskWatermarks)[number] {
+  const found = diskWatermarks.find((each) => each === text);
+  if (found) return found;
+  throw new ClientError(
+    exitCodes.inputWrong,
+    `--pause-above-disk: ${text} is no watermark`,
+    `say one of ${diskWatermarks.join(', ')}`,
+  );
 }
 
 function size(option: string): (text: string) => string {

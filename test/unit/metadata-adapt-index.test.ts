@@ -101,6 +101,7 @@ describe('from 5.6', () => {
       'index.number_of_replicas': '0',
       'index.auto_expand_replicas': 'false',
       'index.refresh_interval': '-1',
+      'index.translog.durability': 'request',
       'index.default_pipeline': '_none',
       'index.final_pipeline': '_none',
       'index.analysis.analyzer.folded.type': 'custom',
@@ -273,7 +274,7 @@ describe('from 6.8', () => {
     expect(followed.body.settings).toMatchObject({ 'index.gc_deletes': '0s' });
     expect(followed.endLoad).toEqual({
       'index.refresh_interval': '30s',
-      'index.translog.durability': 'async',
+      'index.translog.durability': 'request',
       'index.gc_deletes': '0s',
     });
   });
