@@ -52,12 +52,17 @@ export function rateOf({ first, most }: { first: number; most: number }): Rate {
     held = { why, isLatency };
   }
 
+  /** What is above is so because there are fewer parts now: it counts again with the next one. */
+  function raise(by: number): void {
+    if (limit < allowed) limit = Math.min(allowed, limit + by);
+  }
+
   function grow(): void {
     if (isStarting) {
       share = Math.min(1, share * 1.5);
-      limit = Math.min(allowed, limit + 1);
+      raise(1);
     } else if (share < 1) share = Math.min(1, share * 1.1);
-    else limit = Math.min(allowed, limit + 1 / limit);
+    else raise(1 / limit);
     if (held !== undefined && (held.isLatency || (share === 1 && limit >= Math.min(before, allowed)))) held = undefined;
   }
 

@@ -54,6 +54,8 @@ test('grows while answers are quick, stays when they are slower, falls to two at
 
 test('what may be under way falls and rises with the parts', () => {
   const rate = rateOf({ first: Infinity, most: 0 });
+  rate.most = 1;
+  quick(rate, 3);
   rate.most = 4;
   expect(rate.limit).toBe(4);
   rate.strained('heap');

@@ -145,6 +145,37 @@ test('a pause stops parts, and a resume begins them at their checkpoints', async
   );
 });
 
+test('with another number of parts more go at once, and fewer, and each has its share of the limits', async () => {
+  const asked: CopyPartInput[] = [];
+  let underWay = 0;
+  let isOver = false;
+  const parts = [part(0), part(1), part(2), part(3)];
+  await started(
+    runbookByCopy({ copy: { parts: { inFlight: 1 }, limits: { docsPerSec: 600 } } }),
+    {
+      planParts: async () => ({ parts }),
+      copyPart: async (input) => {
+        asked.push(input);
+        if (isOver) return done();
+        underWay += 1;
+        return untilStopped().finally(() => (underWay -= 1));
+      },
+    },
+    async ({ result, reach, decide }) => {
+      await reach(() => underWay === 1);
+      await decide('tune', { limits: { partsInFlight: 3 } });
+      await reach(() => underWay === 3);
+      expect(asked.slice(-3).map(({ limits }) => limits.docsPerSec)).toEqual([200, 200, 200]);
+      await decide('tune', { limits: { partsInFlight: 2 } });
+      await reach(() => underWay === 2);
+      expect(asked.slice(-2).map(({ limits }) => limits.docsPerSec)).toEqual([300, 300]);
+      isOver = true;
+      await decide('tune', { limits: { partsInFlight: 4 } });
+      expect((await result()).state).toBe('completed');
+    },
+  );
+});
+
 test('refused documents are differences, until they are driven again', async () => {
   const cause = {
     index: 'index-1',
