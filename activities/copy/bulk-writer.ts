@@ -74,7 +74,7 @@ export function bulkWriter(options: WriterOptions): (body: BulkBody) => Promise<
         [progressMs, waitMs] = [performance.now(), firstWaitMs];
       }
       const failure = outcome.failure ?? tooMuch(where);
-      rate.refused(mark, failure.message);
+      rate.refused(mark, reasonOf(failure));
       if (performance.now() - progressMs > options.patienceMs) throw failure;
       const wait = waitMs * (0.5 + Math.random() / 2);
       options.onPushedBack?.(failure.message, wait);
@@ -158,6 +158,12 @@ const noPipeline = /^pipeline with id \[.*\] does not exist/;
 
 const firstWaitMs = 100;
 const longestWaitMs = 10_000;
+
+/** What was seen, in the cluster's words where there are any. */
+function reasonOf(failure: Error): string {
+  const [info] = (failure as { details?: { why?: string }[] | null }).details ?? [];
+  return (info?.why ?? failure.message).slice(0, 160);
+}
 
 /** What the classifier holds to pass by itself. */
 function isPassing(error: unknown): boolean {

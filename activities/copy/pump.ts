@@ -7,7 +7,7 @@ import { part as places, stride, type Page } from './cut-hits';
 import { nextWithin, workerMemory, type HeldPage, type PageMemory } from './page-memory';
 import { gated, rateGate, type RateGate } from './rate-gate';
 import type { PartRange, PartReader, ReadChoice, Reading, ReadLimits } from './part-reader';
-import type { Rate } from './rate';
+import { bytesNow, type Rate } from './rate';
 import { scrollReader } from './scroll-reader';
 import { sequenceReader } from './sequence-reader';
 
@@ -152,7 +152,7 @@ export async function pump(given: PumpOptions): Promise<PumpProgress> {
       if (read === undefined || failure !== undefined) break;
       reading = ahead();
       try {
-        for (const { from, to } of cuts(read.page, options.batchBytes * rate.share * 2)) {
+        for (const { from, to } of cuts(read.page, bytesNow(rate, options.batchBytes) * 2)) {
           await room(bytesOf(read.page, from, to));
           if (failure !== undefined) break;
           const body = makeBody(read.page, from, to);
@@ -199,7 +199,7 @@ function readLimits(
   rate: Rate,
 ): ReadLimits {
   return {
-    targetBytes: () => Math.max(1, Math.min(batchBytes * rate.share, bytesPerSec)),
+    targetBytes: () => Math.max(1, Math.min(bytesNow(rate, batchBytes), bytesPerSec)),
     mostBytes: batchBytes * 6,
     ...(docsPerSec === undefined ? {} : { mostDocuments: Math.max(1, Math.ceil(docsPerSec)) }),
     timeoutMs: requestTimeoutMs,

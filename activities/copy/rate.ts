@@ -102,6 +102,13 @@ export function rateOf({ first, most }: { first: number; most: number }): Rate {
   };
 }
 
+/** Smaller requests would cost the cluster more than they spare it. */
+const fewestBytes = 64 << 10;
+
+export function bytesNow({ share }: Pick<Rate, 'share'>, most: number): number {
+  return Math.min(most, Math.max(fewestBytes, share * most));
+}
+
 /** Below, an answer is quick, whatever it was before. */
 const quickMs = 100;
 /** Of smaller requests most of the time is not spent on their bytes. */

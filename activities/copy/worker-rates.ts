@@ -5,6 +5,7 @@ import type { MigrationRunbook, Side } from '../../contracts/runbook';
 import type { Clusters } from '../elasticsearch/cluster';
 import { criticalOf, pausing, strainOf, type Reading } from './pressure';
 import { rateGate, type RateGate } from './rate-gate';
+import { bytesNow } from './rate';
 import { readPressure } from './read-pressure';
 
 /** What a part shares with the other parts of its worker that read from, or write to, the same cluster. */
@@ -161,13 +162,13 @@ class Watched {
 function wordsOf(sides: readonly Watched[], bulkBytes: number): string {
   const stopped = sides.flatMap(({ side, gate }) => (gate.stopped === undefined ? [] : [`${side}: ${gate.stopped}`]));
   if (stopped.length > 0) return `paused by itself, ${stopped.join('; ')}; goes on when that is over`;
-  const { limit, share } = sides.find(({ side }) => side === 'target')!.gate.rate;
+  const { rate } = sides.find(({ side }) => side === 'target')!.gate;
   const held = sides.flatMap(({ side, gate }) => (gate.rate.held === undefined ? [] : [`${side}: ${gate.rate.held}`]));
   const unread = sides.flatMap(({ side, unread: why }) =>
     why === undefined ? [] : [`no statistics of the ${side}: ${why}`],
   );
   return [
-    `${limit} ${limit === 1 ? 'bulk' : 'bulks'} at once of ${formatBytes(share * bulkBytes)}`,
+    `${rate.limit} ${rate.limit === 1 ? 'bulk' : 'bulks'} at once of ${formatBytes(bytesNow(rate, bulkBytes))}`,
     ...(held.length > 0 ? [`held back, ${held.join(', ')}`] : []),
     ...unread,
   ].join('; ');
