@@ -14,7 +14,7 @@ export function statusChanges(before: LiveStatus | undefined, after: LiveStatus,
       lines.push(`${after.state}: ${after.now}`);
     }
   }
-  lines.push(...stepChanges(before, after, now));
+  lines.push(...stepChanges(before, after, now), ...seriesChanges(before, after));
   for (const gate of after.gates) {
     const was = before?.gates.find((each) => each.gate === gate.gate);
     if (was?.state === gate.state || (was === undefined && gate.state === 'closed')) continue;
@@ -31,6 +31,23 @@ export function statusChanges(before: LiveStatus | undefined, after: LiveStatus,
     if (before?.warnings.includes(warning) !== true) lines.push(`warning: ${warning}`);
   if (before !== undefined && doneBatches(before) !== doneBatches(after)) lines.push(batchCounts(after));
   return lines;
+}
+
+/** At the first look only what comes later is told: the rest is in `status`. */
+function seriesChanges(before: LiveStatus | undefined, after: LiveStatus): string[] {
+  const { series } = after.catchUp ?? {};
+  if (before === undefined || !series) return [];
+  const was = before.catchUp?.series;
+  const fresh = (key: 'newest' | 'deleted') => {
+    const known = new Set(was?.[key].map(({ index }) => index));
+    return series[key].map(({ index }) => index).filter((index) => !known.has(index));
+  };
+  return [
+    ...fresh('newest').map((index) => `index ${index} has appeared on the source: it is moved, and followed`),
+    ...fresh('deleted').map(
+      (index) => `index ${index} was deleted on the source: what was moved of it, the target keeps`,
+    ),
+  ];
 }
 
 function stepChanges(before: LiveStatus | undefined, after: LiveStatus, now: Date): string[] {

@@ -1,7 +1,7 @@
 import type { OwnedInput } from './cluster-activities';
 import type { CopyPart, CopyTotals, IndicesInput, PartLimits, ShardPositions } from './document-activities';
 import type { StepOutcome } from './host-activities';
-import type { IndexFacts } from './plan';
+import type { BatchPlan, IndexFacts } from './plan';
 import type { Difference, RefusalCause } from './status';
 
 /** Inputs and results of catch-up by sequence number; docs/catch-up.md says why it is right. */
@@ -58,12 +58,44 @@ export interface BeginCatchUpInput extends IndicesInput {
   positions: ShardPositions[];
 }
 
+/** Of a time series: what the run knows, by the source's names. */
+export interface SeriesInput extends OwnedInput {
+  step: string;
+  /** Followed at present. */
+  followed: string[];
+  /** In the plan, and not followed: left out by an operator, or deleted on the source before they were moved. */
+  unfollowed: string[];
+  /** On their way to be followed. */
+  joining: string[];
+  /** Were followed, and deleted on the source. */
+  deleted: string[];
+}
+
+/** Of a time series: what has come and gone since. */
+export interface SeriesNow {
+  /** Indices of the selection that the run does not know yet, packed as the plan's; their numbers are the run's to give. */
+  appeared: BatchPlan[];
+  /** Of `followed` and `unfollowed`. */
+  deleted: string[];
+  /** Indices of the selection that cannot be moved as they are now. Of this look: what is over does not come again. */
+  differences: Difference[];
+}
+
+/** From the run to its catch-up: what has become of indices that appeared. */
+export interface JoinedIndices {
+  indices: string[];
+  /** Of those that are to be followed. */
+  positions: CatchUpPositions[];
+}
+
 export interface CatchUpActivities {
   /** Global checkpoints of the source now. Asked before a snapshot is taken: all that lies below is within the snapshot. */
   readPositions(input: IndicesInput): Promise<{ positions: ShardPositions[] }>;
   /** `index.gc_deletes` of the target's indices to 0s, which the rounds need; and where they begin. */
   beginCatchUp(input: BeginCatchUpInput): Promise<StepOutcome & { positions: CatchUpPositions[] }>;
   catchUpRound(input: CatchUpRoundInput): Promise<CatchUpRound>;
+  /** The selection read anew, for what has appeared and what was deleted. Reads only. */
+  readSeries(input: SeriesInput): Promise<SeriesNow>;
   /** `index.gc_deletes` as on the source again. */
   endCatchUp(input: IndicesInput): Promise<StepOutcome>;
 }

@@ -77,9 +77,9 @@ export interface ShardPositions {
 export interface DocumentActivities {
   /**
    * Makes the indices on the target, empty, with adapted settings and mappings, the settings for loading, and the run's
-   * mark (`markOf`) on them.
+   * mark (`markOf`) on them. Of a time series those that the source has deleted since are left out, and named.
    */
-  createIndices(input: IndicesInput): Promise<StepOutcome>;
+  createIndices(input: IndicesInput): Promise<StepOutcome & { gone?: string[] }>;
   /** The settings for loading give way to the indices' own; refreshes, and flushes what was written with an async translog. */
   endLoad(input: IndicesInput): Promise<StepOutcome>;
   /** Parts of these indices, as the source is at that moment; every operation acknowledged before it is within them. */

@@ -31,6 +31,10 @@ export const signals = {
   decide: 'decide',
   /** Catch-up to run: CatchUpStatus, when its state changes. */
   catchUpChanged: 'catchUpChanged',
+  /** Catch-up to run: batches of indices that appeared on the source. Nothing of them is made before it is there. */
+  indicesAppeared: 'indicesAppeared',
+  /** Run to catch-up: what appeared has been moved, and is to be followed from these positions. */
+  indicesJoined: 'indicesJoined',
   /** Run to catch-up: the source is written to no more, end when all of it is there. */
   drain: 'drain',
 } as const;

@@ -52,6 +52,8 @@ export interface BatchPlan {
   indices: IndexFacts[];
   sizeBytes: number;
   documents: number;
+  /** ISO 8601: it came while the source was followed, and was not in the plan at first. */
+  appearedAt?: string;
 }
 
 /** A directory served by NFS that the prepare phase sets up. */

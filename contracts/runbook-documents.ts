@@ -179,6 +179,12 @@ export const catchUpSettings = z
       .describe(
         'With the last three kinds: how often ids are compared to find deleted documents. Never unless given, but before the cutover.',
       ),
+    deletedIndices: z
+      .enum(['difference', 'expected'])
+      .default('difference')
+      .describe(
+        'With time-series: whether an index that is deleted on the source while it is followed, as retention does, is a difference at the end, or only told. The target keeps it in both cases.',
+      ),
     lagBelow: z
       .int()
       .min(0)

@@ -379,8 +379,9 @@ function checkMethod(
   if (runbook.freeze === 'beforeMove' && catchUp !== undefined)
     wrong(['freeze'], 'atCutover or none: beforeMove leaves nothing to catch up with');
   // A document that an update takes out of the query would stay on the target for ever.
-  if (catchUp?.kind === 'sequence' && (copy?.query ?? reindex?.query) !== undefined)
-    wrong(['catchUp', 'kind'], 'another kind than sequence, as a query chooses the documents');
+  const isByNumber = catchUp?.kind === 'sequence' || catchUp?.kind === 'time-series';
+  if (isByNumber && (copy?.query ?? reindex?.query) !== undefined)
+    wrong(['catchUp', 'kind'], `another kind than ${catchUp.kind}, as a query chooses the documents`);
 }
 
 /** A runbook with its defaults filled in: what a run is started with. Secrets in it are references. */

@@ -120,6 +120,26 @@ export interface CatchUpStatus {
    */
   positions?: ShardPositions[];
   steps: StepStatus[];
+  /** With time-series. */
+  series?: SeriesStatus;
+}
+
+/** An index that came or went since the plan of a time series. */
+export interface SeriesChange {
+  index: string;
+  /** ISO 8601: when it was seen. */
+  at: string;
+}
+
+export interface SeriesStatus {
+  followed: number;
+  /** Have appeared, and are being moved. */
+  joining: string[];
+  /** How many have appeared since the plan, and the newest of them, newest last. */
+  appeared: number;
+  newest: SeriesChange[];
+  /** Deleted on the source: what was moved before, the target keeps. */
+  deleted: (SeriesChange & { wasMoved: boolean })[];
 }
 
 /** Documents that the target refused for one reason. */

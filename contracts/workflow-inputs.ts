@@ -4,7 +4,7 @@ import type { ShardPositions } from './document-activities';
 import type { CopyPlan, IndexFacts, MigrationPlan } from './plan';
 import type { MigrationRunbook } from './runbook';
 import type { CatchUpSettings } from './runbook-documents';
-import type { CatchUpStatus, Change, Difference, RunStatus } from './status';
+import type { CatchUpStatus, Change, Difference, RunStatus, SeriesStatus } from './status';
 
 /** What migrationWorkflow is started with. */
 export interface MigrationInput {
@@ -30,8 +30,19 @@ export interface CatchUpInput extends OwnedInput {
   positions: CatchUpPositions[];
   isPaused: boolean;
   isDraining: boolean;
+  /** With time-series: what of the plan is not followed. */
+  series?: SeriesState;
   /** Set when it continues as new. */
   carried?: CatchUpStatus;
+}
+
+export interface SeriesState {
+  /** Left out by an operator, or not there to be followed. */
+  unfollowed: string[];
+  /** Being moved by the run, which tells when they can be followed. */
+  joining: { index: string; documents: number }[];
+  /** Of a catch-up before this one, that was ended from outside. */
+  status?: SeriesStatus;
 }
 
 /** What a batch's workflow is started with. */

@@ -37,6 +37,7 @@ const presets: Partial<Record<keyof All, ActivityOptions>> = {
   readPositions: survey,
   beginCatchUp: survey,
   catchUpRound: documents,
+  readSeries: survey,
   endCatchUp: survey,
   finalizeIndices: follow,
   deleteSnapshot: follow,

@@ -13,7 +13,8 @@ import { mergeCauses } from '../contracts/refusals';
 import type { CatchUpStatus } from '../contracts/status';
 import type { CatchUpInput } from '../contracts/workflow-inputs';
 import { now } from './clock';
-import { catchUpChangedSignal, catchUpQuery, decideSignal, drainSignal } from './messages';
+import { catchUpChangedSignal, catchUpQuery, decideSignal, drainSignal, indicesJoinedSignal } from './messages';
+import { Series, seriesShown } from './series';
 import { StepRunner } from './step-runner';
 
 /** More of the same helps nobody. */
@@ -30,6 +31,7 @@ export async function catchUpWorkflow(input: CatchUpInput): Promise<CatchUpStatu
   const catchUp = new CatchUp(input);
   setHandler(catchUpQuery, () => catchUp.status);
   setHandler(drainSignal, () => catchUp.drain());
+  setHandler(indicesJoinedSignal, (joined) => catchUp.series?.join(joined));
   setHandler(decideSignal, (message) => {
     if (message.verb === 'tune') catchUp.tune(message.runbook);
     else if (message.verb === 'pause' || message.verb === 'resume') catchUp.pause(message.verb === 'pause');
@@ -50,6 +52,7 @@ export async function catchUpWorkflow(input: CatchUpInput): Promise<CatchUpStatu
 class CatchUp {
   readonly runner: StepRunner;
   readonly status: CatchUpStatus;
+  readonly series?: Series;
   told: Promise<void> = Promise.resolve();
   private positions: CatchUpPositions[];
   private isDraining: boolean;
@@ -73,6 +76,9 @@ class CatchUp {
       steps: [],
     };
     this.status.steps = this.runner.steps;
+    if (!input.series) return;
+    this.series = new Series(input, input.series, this.status.series);
+    this.status.series = this.series.status;
   }
 
   drain(): void {
@@ -97,7 +103,8 @@ class CatchUp {
       const wasDraining = this.isDraining;
       const round = await this.round(wasDraining ? 'compare' : 'search');
       this.take(round, startedAt);
-      const isQuiet = round.lag === 0 && round.written + round.deleted === 0 && round.unread.length === 0;
+      const isWhole = this.series?.isWhole ?? true;
+      const isQuiet = isWhole && round.lag === 0 && round.written + round.deleted === 0 && round.unread.length === 0;
       quiet = wasDraining && isQuiet ? quiet + 1 : 0;
       if (quiet >= quietRounds) {
         this.status.state = 'drained';
@@ -113,8 +120,18 @@ class CatchUp {
         }
         return this.carryOn();
       }
-      if (!this.isDraining) await condition(() => this.isDraining, this.input.catchUp.interval);
+      await this.pauseBetween();
     }
+  }
+
+  /** None in a drain, but for what is still being moved; what has just been moved is followed at once. */
+  private async pauseBetween(): Promise<void> {
+    const { series, input } = this;
+    const isAwaiting = () => series !== undefined && series.state.joining.length > 0;
+    if (this.isDraining && !isAwaiting()) return;
+    const wasDraining = this.isDraining;
+    const isNews = () => (wasDraining ? !isAwaiting() : this.isDraining) || series?.hasJoined === true;
+    await condition(isNews, input.catchUp.interval);
   }
 
   private async round(deletes: DeletesMode): Promise<CatchUpRound> {
@@ -122,6 +139,8 @@ class CatchUp {
     const round = await this.runner.run(
       { id: 'catch-up/round', phase: 'catch-up', title: 'catch up with the source', isSkippable: false },
       async (step) => {
+        if (this.series)
+          this.positions = await this.series.look(step, this.positions, workflowInfo().parent?.workflowId);
         const done = await step.activities.catchUpRound({
           run,
           runbook,
@@ -145,17 +164,17 @@ class CatchUp {
     const { status } = this;
     this.positions = round.positions;
     status.rounds += 1;
-    status.lag = round.lag;
+    status.lag = round.lag + (this.series?.waiting ?? 0);
     status.written += round.written;
     status.deleted += round.deleted;
     // Everything that was acknowledged before the round began is on the target now.
-    if (round.unread.length === 0) status.inStepAt = startedAt;
+    if (round.unread.length === 0 && (this.series?.isWhole ?? true)) status.inStepAt = startedAt;
     const seconds = (Date.parse(now()) - Date.parse(startedAt)) / 1000;
     const rate = seconds > 0 ? (round.written + round.deleted) / seconds : 0;
     if (rate > 0) status.rate = rate;
     status.refused = mergeCauses([...status.refused, ...round.causes]);
     // of this round: what is over does not come again
-    status.differences = round.differences.slice(0, mostDifferences);
+    status.differences = [...(this.series?.told ?? []), ...round.differences].slice(0, mostDifferences);
     status.unread = round.unread;
     this.tell();
   }
@@ -163,7 +182,8 @@ class CatchUp {
   private carryOn(): Promise<never> {
     return continueAsNew<(input: CatchUpInput) => Promise<CatchUpStatus>>({
       ...this.input,
-      positions: this.positions,
+      positions: this.series?.withJoined(this.positions) ?? this.positions,
+      ...(this.series ? { series: this.series.state } : {}),
       isPaused: this.runner.isPaused,
       isDraining: this.isDraining,
       carried: { ...this.status, steps: [] },
@@ -179,7 +199,8 @@ class CatchUp {
       else status.state = this.isDraining ? 'draining' : 'running';
     }
     const isSmall = status.lag !== null && status.lag <= this.input.catchUp.lagBelow;
-    const shown = JSON.stringify([status.state, isSmall, status.differences.length, status.refused.length]);
+    const counts = [status.differences.length, status.refused.length, ...seriesShown(status)];
+    const shown = JSON.stringify([status.state, isSmall, ...counts]);
     const { parent } = workflowInfo();
     if (shown === this.shown || !parent) return;
     this.shown = shown;

@@ -28,6 +28,7 @@ export async function verifyAll(
 ): Promise<void> {
   let seen: Difference[] = [];
   const outcome = await board.runner.run({ id, phase, title: 'compare source and target' }, async (step) => {
+    if (phase === 'cutover') await board.follower?.takeLate(step);
     let found = await compare(board, plan, step);
     if (step.previousFailure?.type === 'VerificationFailed' && found.toRetake.length > 0) {
       for (const batch of found.toRetake) await moveBatch(board, plan, batch, true);
@@ -51,7 +52,10 @@ export async function verifyAll(
 /** What an operator has accepted already, with a reason, is not asked about again: exactly that, and nothing else. */
 async function compare(board: RunBoard, plan: MigrationPlan, step: StepContext) {
   const input = { run: board.run, runbook: board.runbook, step: step.id };
-  const verify = async ({ number, indices }: BatchPlan) => {
+  // Nothing is left to compare them with: that is told as what it is, by the catch-up.
+  const deleted = new Set(board.catchUp?.series?.deleted.map(({ index }) => index));
+  const verify = async ({ number, indices: all }: BatchPlan) => {
+    const indices = all.filter(({ name }) => !deleted.has(name));
     const { refused = [], positions = [] } = board.batches[number - 1] ?? {};
     // Of a source that is followed, what was refused may have been written since: then nothing is taken to be missing.
     const known = board.runbook.catchUp

@@ -1,11 +1,13 @@
 import { CancellationScope, condition, isCancellation, startChild } from '@temporalio/workflow';
-import { catchUpWorkflowId, targetName } from '../contracts/ids';
+import type { JoinedIndices } from '../contracts/catch-up';
+import { batchName, catchUpWorkflowId, targetName } from '../contracts/ids';
 import { workflowTypes } from '../contracts/messages';
 import type { BatchPlan, MigrationPlan } from '../contracts/plan';
-import type { CatchUpStatus } from '../contracts/status';
+import type { CatchUpStatus, SeriesStatus } from '../contracts/status';
 import type { CatchUpInput } from '../contracts/workflow-inputs';
-import { decideSignal, drainSignal } from './messages';
-import type { RunBoard } from './run-board';
+import { AppearedIndices, atRest } from './appeared-indices';
+import { decideSignal, drainSignal, indicesJoinedSignal } from './messages';
+import { isUnderWay, type RunBoard } from './run-board';
 import type { StepContext } from './step-runner';
 
 /** A run's side of its catch-up: begins it, waits until little is left, and has it drained for the cutover. */
@@ -14,11 +16,22 @@ export class SourceFollower {
   isFollowing = false;
   private drained?: Promise<CatchUpStatus>;
   private tellToDrain: () => Promise<void> = async () => undefined;
+  private tellJoined: (joined: JoinedIndices) => Promise<void> = async () => undefined;
+  private readonly appeared: AppearedIndices;
+  /** Everything that was told as joined: a child that is begun anew meanwhile hears it again. */
+  private readonly joined: JoinedIndices[] = [];
 
   constructor(
     private readonly board: RunBoard,
     private readonly plan: MigrationPlan,
-  ) {}
+  ) {
+    this.appeared = new AppearedIndices(board, plan, (batch) => this.join(batch));
+  }
+
+  /** From the catch-up: batches that were not in the plan. */
+  hasAppeared(batches: BatchPlan[]): void {
+    this.appeared.enqueue(batches);
+  }
 
   /** Returns once no more is left than the runbook allows at the cutover. The child goes on. */
   async begin(): Promise<void> {
@@ -29,6 +42,7 @@ export class SourceFollower {
       { id: 'catch-up/begin', phase: 'catch-up', title: 'catch up with the source', isSkippable: false },
       async (step) => {
         const positions = await this.positions(step);
+        this.appeared.serve();
         await this.start(positions);
         await condition(() => this.isNear() || this.hasFailed !== undefined);
         if (this.hasFailed !== undefined) throw this.hasFailed;
@@ -48,14 +62,11 @@ export class SourceFollower {
       await board.runner.run(
         { id: 'cutover/write-block', phase: 'cutover', title: 'write block on the source' },
         async (step) => {
-          const input = { run: board.run, runbook: board.runbook, step: step.id };
-          for (const { number, indices } of plan.batches) {
-            const batch = board.batches[number - 1];
-            const names = indices.map(({ name }) => name);
-            const unblocked = await step.activities.listUnblocked({ ...input, indices: names });
-            // known before it is set, so that an abort in between takes it off
-            if (batch) batch.writeBlocked = [...new Set([...batch.writeBlocked, ...unblocked])];
-            await step.activities.setWriteBlock({ ...input, indices: unblocked });
+          this.appeared.isBlocking = true;
+          // what appears meanwhile is among them, too, and blocked by itself
+          for (const batch of plan.batches) {
+            await atRest(board, batch);
+            if (board.batches[batch.number - 1]?.state !== 'waiting') await this.appeared.block(step, batch);
           }
           return { changed: true, summary: 'nothing is written to the source any more', changes: [] };
         },
@@ -86,7 +97,11 @@ export class SourceFollower {
   /** What the indices were kept from while something was still being written to them. */
   private async settle(step: StepContext): Promise<void> {
     const { catchUp: _over, ...runbook } = this.board.runbook;
-    for (const { indices } of this.plan.batches) {
+    for (const { number, indices: planned } of this.plan.batches) {
+      // what an operator left out, or the source deleted before, is not there
+      const { positions = [] } = this.board.batches[number - 1] ?? {};
+      const indices = planned.filter(({ name }) => positions.some(({ index }) => index === name));
+      if (indices.length === 0) continue;
       const input = { ...this.input(step), indices };
       await step.activities.endCatchUp(input);
       if (runbook.method !== 'snapshot') await step.activities.endLoad({ ...input, runbook });
@@ -105,17 +120,70 @@ export class SourceFollower {
     return { run, runbook, owner, step: step.id };
   }
 
-  private async positions(step: StepContext) {
-    const begun = this.plan.batches.map(async (batch: BatchPlan) => {
-      const { positions = [], refused = [] } = this.board.batches[batch.number - 1] ?? {};
-      const indices = batch.indices.filter(({ name }) => positions.some(({ index }) => index === name));
-      if (indices.length === 0) return [];
-      const begun = await step.activities.beginCatchUp({ ...this.input(step), indices, positions });
-      // of an index that lacks documents counts say nothing of deletes
-      const isPartial = (name: string) => refused.some(({ index }) => index === targetName(this.board.runbook, name));
-      return begun.positions.map((each) => (isPartial(each.index) ? { ...each, isPartial: true } : each));
+  /**
+   * After the drain and before the comparison: an index that has come in between, such as tomorrow's at midnight. Nothing
+   * follows any more, so it is blocked, as the others are, and moved.
+   */
+  async takeLate(step: StepContext): Promise<void> {
+    const { board, plan } = this;
+    if (board.runbook.catchUp?.kind !== 'time-series') return;
+    const names = plan.batches.flatMap(({ indices }) => indices.map(({ name }) => name));
+    const input = { ...this.input(step), followed: [], unfollowed: [], joining: names, deleted: [] };
+    const { appeared } = await step.activities.readSeries(input);
+    await this.appeared.take(appeared);
+  }
+
+  /** What appeared has been moved: the child follows it from where that left off. */
+  private async join(batch: BatchPlan): Promise<void> {
+    const { board } = this;
+    const indices = batch.indices.map(({ name }) => name);
+    const joined = await board.runner.run(
+      { id: `catch-up/begin/${batchName(batch.number)}`, phase: 'catch-up', title: 'follow what has appeared' },
+      async (step) => {
+        const positions = await this.positionsOf(step, batch);
+        const summary = `${positions.length} of ${indices.length} are followed: ${indices.slice(0, 5).join(', ')}`;
+        return { changed: true, summary, positions };
+      },
+    );
+    const message = { indices, positions: joined?.positions ?? [] };
+    this.joined.push(message);
+    // one that has ended hears nothing: the next one does
+    await this.tellJoined(message).catch((error: unknown) => {
+      if (isCancellation(error)) throw error;
     });
-    return (await Promise.all(begun)).flat();
+  }
+
+  private async positions(step: StepContext) {
+    const moved = this.plan.batches.filter(({ number }) => {
+      const batch = this.board.batches[number - 1];
+      return batch !== undefined && batch.state !== 'waiting' && !isUnderWay(batch);
+    });
+    return (await Promise.all(moved.map((batch) => this.positionsOf(step, batch)))).flat();
+  }
+
+  private async positionsOf(step: StepContext, batch: BatchPlan) {
+    const { positions = [], refused = [] } = this.board.batches[batch.number - 1] ?? {};
+    const indices = batch.indices.filter(({ name }) => positions.some(({ index }) => index === name));
+    if (indices.length === 0) return [];
+    const begun = await step.activities.beginCatchUp({ ...this.input(step), indices, positions });
+    // of an index that lacks documents counts say nothing of deletes
+    const isPartial = (name: string) => refused.some(({ index }) => index === targetName(this.board.runbook, name));
+    return begun.positions.map((each) => (isPartial(each.index) ? { ...each, isPartial: true } : each));
+  }
+
+  /** What of the plan the child does not follow: on its way to be, or left out. */
+  private series(positions: CatchUpInput['positions'], known: SeriesStatus | undefined) {
+    const { board, plan } = this;
+    const followed = new Set(positions.map(({ index }) => index));
+    const isOnItsWay = ({ number }: BatchPlan) => {
+      const batch = board.batches[number - 1];
+      return batch !== undefined && (batch.state === 'waiting' || isUnderWay(batch));
+    };
+    const others = (batches: BatchPlan[]) =>
+      batches.flatMap(({ indices }) => indices).filter(({ name }) => !followed.has(name));
+    const joining = others(plan.batches.filter(isOnItsWay)).map(({ name, documents }) => ({ index: name, documents }));
+    const unfollowed = others(plan.batches.filter((batch) => !isOnItsWay(batch))).map(({ name }) => name);
+    return { joining, unfollowed, ...(known ? { status: known } : {}) };
   }
 
   private async start(positions: CatchUpInput['positions']): Promise<void> {
@@ -123,13 +191,17 @@ export class SourceFollower {
     const { catchUp } = board.runbook;
     if (!catchUp) return;
     this.hasFailed = undefined;
+    const known = board.catchUp?.series;
+    const deleted = new Set(known?.deleted.map(({ index }) => index));
     delete board.catchUp;
+    const series = catchUp.kind === 'time-series' ? this.series(positions, known) : undefined;
     const input: CatchUpInput = {
       run: board.run,
       runbook: board.runbook,
       owner: board.owner,
       catchUp,
-      positions,
+      positions: positions.filter(({ index }) => !deleted.has(index)),
+      ...(series ? { series } : {}),
       isPaused: board.runner.isPaused,
       isDraining: false,
     };
@@ -142,6 +214,10 @@ export class SourceFollower {
     this.isFollowing = true;
     await board.tellSince(begun, (message) => child.signal(decideSignal, message));
     this.tellToDrain = () => child.signal(drainSignal);
+    this.tellJoined = (joined) => child.signal(indicesJoinedSignal, joined);
+    const isAwaited = ({ indices }: JoinedIndices) =>
+      series?.joining.some(({ index }) => indices.includes(index)) === true;
+    for (const joined of this.joined.filter(isAwaited)) await this.tellJoined(joined);
     this.drained = child.result().then((last) => {
       board.catchUp = last;
       // somebody cancelled it: it answers all the same
@@ -159,5 +235,6 @@ export class SourceFollower {
     await CancellationScope.nonCancellable(async () => {
       await this.drained?.catch(() => undefined);
     });
+    await this.appeared.ended();
   }
 }

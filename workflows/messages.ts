@@ -1,7 +1,8 @@
 import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
+import type { JoinedIndices } from '../contracts/catch-up';
 import type { Decision, GateDecision, StepDecision, TuneDecision } from '../contracts/decisions';
 import { queries, signals, updates } from '../contracts/messages';
-import type { MigrationPlan } from '../contracts/plan';
+import type { BatchPlan, MigrationPlan } from '../contracts/plan';
 import type { MigrationRunbook } from '../contracts/runbook';
 import type { BatchStatus, CatchUpStatus, RunStatus } from '../contracts/status';
 
@@ -31,5 +32,7 @@ export interface BatchDecision {
 }
 export const catchUpQuery = defineQuery<CatchUpStatus>(queries.catchUp);
 export const catchUpChangedSignal = defineSignal<[CatchUpStatus]>(signals.catchUpChanged);
+export const indicesAppearedSignal = defineSignal<[BatchPlan[]]>(signals.indicesAppeared);
+export const indicesJoinedSignal = defineSignal<[JoinedIndices]>(signals.indicesJoined);
 export const drainSignal = defineSignal<[]>(signals.drain);
 export const decideSignal = defineSignal<[BatchDecision]>(signals.decide);

@@ -1,3 +1,4 @@
+import type { MetadataDigests } from '../contracts/metadata';
 import type { MigrationPlan } from '../contracts/plan';
 import type { Phase } from '../contracts/status';
 import { metadataOf } from './preflight';
@@ -24,16 +25,22 @@ export async function applyMetadata(board: RunBoard, plan: MigrationPlan): Promi
   runner.differences.push(...(applied?.differences ?? []));
 }
 
+function withoutIndices(digests: MetadataDigests): MetadataDigests {
+  return Object.fromEntries(Object.entries(digests).filter(([key]) => !/^(index-settings|mappings) /.test(key)));
+}
+
 /** What changed on the source since it was evaluated is told, and does not come along by itself. */
 export async function tellDrift(board: RunBoard, plan: MigrationPlan, phase: Phase): Promise<void> {
   const { run, runbook, runner } = board;
   const { metadata } = plan;
   if (!metadata) return;
-  const indices = runbook.method === 'snapshot' ? [] : plan.batches.flatMap((batch) => batch.indices);
+  // Indices of a time series come and go by their nature: those that are there are compared, settings and mappings too.
+  const isSeries = runbook.catchUp?.kind === 'time-series';
+  const indices = runbook.method === 'snapshot' || isSeries ? [] : plan.batches.flatMap((batch) => batch.indices);
   const seen = await runner.run(
     { id: `${phase}/metadata`, phase, title: "changes of the source's settings, mappings and templates" },
     async (step) => {
-      const { digests } = metadata;
+      const digests = isSeries ? withoutIndices(metadata.digests) : metadata.digests;
       const drift = await step.activities.readDrift({ run, runbook, indices, metadata: metadataOf(runbook), digests });
       // the next look begins here, so that nothing is told twice
       metadata.digests = drift.digests;

@@ -112,6 +112,14 @@ export class MoveBatch {
     this.end();
   }
 
+  /** What is gone from a time series: the run hears of that from its catch-up. */
+  leaveOut(gone: string[]): void {
+    const { input, status } = this;
+    if (gone.length === 0) return;
+    input.batch = { ...input.batch, indices: input.batch.indices.filter(({ name }) => !gone.includes(name)) };
+    status.positions = status.positions.filter(({ index }) => !gone.includes(index));
+  }
+
   base(step: StepContext) {
     const { run, runbook, owner } = this.input;
     return { run, runbook, owner, step: step.id };

@@ -1,6 +1,7 @@
 import { CancellationScope, CancelledFailure, condition, isCancellation } from '@temporalio/workflow';
 import type { CopyTotals, ShardPositions } from '../contracts/document-activities';
 import { mergeCauses } from '../contracts/refusals';
+import { failureInfoOf } from './failure-info';
 import type { RefusalCause } from '../contracts/status';
 import type { MoveBatch, MoveMethod } from './move-batch';
 import type { StepContext } from './step-runner';
@@ -27,7 +28,7 @@ interface PartWork<Part> {
 
 /** A batch document by document: empty indices, then their documents in parts, each part an activity. */
 export abstract class MoveByDocuments<
-  Part extends { documents: number },
+  Part extends { index: string; documents: number },
   Result extends PartResult,
 > implements MoveMethod {
   /** Parts under way, so that a pause or new limits reach them: each ends where it can go on, and is begun again. */
@@ -49,8 +50,10 @@ export abstract class MoveByDocuments<
       step.activities.createIndices(this.input(step)),
     );
     if (!created) return false;
+    batch.leaveOut(created.gone ?? []);
+    if (batch.input.batch.indices.length === 0) return false;
     await batch.step('documents', 'documents', (step) => this.moveAll(step));
-    return true;
+    return batch.input.batch.indices.length > 0;
   }
 
   /** Documents that are there already are found by their versions, so this only adds what is missing. */
@@ -90,6 +93,33 @@ export abstract class MoveByDocuments<
   }
 
   private async moveAll(step: StepContext) {
+    for (;;) {
+      try {
+        return await this.movePresent(step);
+      } catch (error) {
+        if (isCancellation(error) || !(await this.leavesOutGone(step, error))) throw error;
+      }
+    }
+  }
+
+  /** An index of a time series that retention took while it was being moved: the others go on where they are. */
+  private async leavesOutGone(step: StepContext, error: unknown): Promise<boolean> {
+    const { batch } = this;
+    if (batch.input.runbook.catchUp?.kind !== 'time-series') return false;
+    if (failureInfoOf(error, step.id).type !== 'IndexMissing') return false;
+    const { gone = [] } = await step.activities.createIndices(this.input(step));
+    batch.leaveOut(gone);
+    batch.runner.differences.push(
+      ...gone.map((index) => ({
+        where: `index ${index}`,
+        what: 'it was deleted on the source while it was being moved: the target has a part of it at most; delete it there if it is not wanted',
+      })),
+    );
+    for (const work of this.works ?? []) if (gone.includes(work.part.index)) work.isDone = true;
+    return gone.length > 0;
+  }
+
+  private async movePresent(step: StepContext) {
     const { status, input } = this.batch;
     if (!this.works) {
       const { parts, positions } = await this.planParts(step);

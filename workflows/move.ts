@@ -64,7 +64,10 @@ async function settle(isDone: () => boolean): Promise<void> {
 /** Batches with documents that the target refused, once more, where an operator asks for it: what is there already is found. */
 export async function moveRefused(board: RunBoard, plan: MigrationPlan): Promise<void> {
   if (!board.wantsRetry) return;
-  const refused = plan.batches.filter(({ number }) => (board.batches[number - 1]?.refused.length ?? 0) > 0);
+  const refused = plan.batches.filter(({ number }) => {
+    const batch = board.batches[number - 1];
+    return batch !== undefined && batch.refused.length > 0 && !isUnderWay(batch);
+  });
   for (const batch of refused) await moveBatch(board, plan, batch, true);
   board.wantsRetry = false;
 }
@@ -138,7 +141,7 @@ function runbookNow({ runbook, catchUp }: RunBoard): MigrationRunbook {
   return settled;
 }
 
-function waitingBatch(batch: BatchPlan): BatchStatus {
+export function waitingBatch(batch: BatchPlan): BatchStatus {
   return {
     number: batch.number,
     indices: batch.indices.length,

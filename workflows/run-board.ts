@@ -107,6 +107,10 @@ export class RunBoard {
       this.catchUp = catchUp;
       this.changed();
     });
+    setHandler(messages.indicesAppearedSignal, (batches) => {
+      this.follower?.hasAppeared(batches);
+      this.changed();
+    });
     setHandler(messages.approveUpdate, (decision) => this.decideGate('approve', decision), {
       validator: (decision: GateDecision) => refuse(this.gateRefusal('approve', decision)),
     });

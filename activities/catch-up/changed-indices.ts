@@ -3,6 +3,7 @@ import type { CatchUpPositions, CatchUpRoundInput } from '../../contracts/catch-
 import type { Difference } from '../../contracts/status';
 import type { Cluster } from '../elasticsearch/cluster';
 import { chunkNames, indexPath } from '../elasticsearch/index-names';
+import { selectsName } from '../planning/select-indices';
 import { isMarkOf, markSetting } from '../snapshots/restored-indices';
 import { readSettings, readShards, readStates, type FlatSettings, type ShardNow } from './read-shards';
 
@@ -67,7 +68,9 @@ export async function lookAtIndices(
       looked.differences.push({ where: `index ${index}`, what: sentenceOf(lost) });
   }
   await addSilent(silent, source, looked);
-  looked.differences.push(...(await rolledOver(source, looked.followed)));
+  // Of a time series the index behind is found by its name, if the selection has it.
+  const isFound = runbook.catchUp?.kind === 'time-series' ? selectsName(runbook.select) : () => false;
+  looked.differences.push(...(await rolledOver(source, looked.followed, isFound)));
   return looked;
 }
 
@@ -127,7 +130,11 @@ export function changeOf({ uuid }: CatchUpPositions, found: string | undefined):
 type Aliases = Record<string, { aliases?: Record<string, { is_write_index?: boolean }> }>;
 
 /** An alias that writes went through now leads them to another index, which this run does not carry. */
-async function rolledOver(source: Cluster, followed: readonly Followed[]): Promise<Difference[]> {
+async function rolledOver(
+  source: Cluster,
+  followed: readonly Followed[],
+  isFound: (index: string) => boolean,
+): Promise<Difference[]> {
   const names = followed.map(({ position }) => position.index);
   const left = new Map<string, string>();
   for (const chunk of chunkNames(names)) {
@@ -153,7 +160,7 @@ async function rolledOver(source: Cluster, followed: readonly Followed[]): Promi
     if (status >= 300) continue;
     for (const [index, { aliases = {} }] of Object.entries(body))
       for (const [alias, { is_write_index: isWritten }] of Object.entries(aliases))
-        if (isWritten === true && !carried.has(index) && left.has(alias))
+        if (isWritten === true && !carried.has(index) && !isFound(index) && left.has(alias))
           differences.push({
             where: `alias ${alias}`,
             what: `${left.get(alias)} was rolled over: writes through the alias go to ${index}, which is not followed here; move it, too`,

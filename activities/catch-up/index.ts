@@ -1,10 +1,12 @@
 import type { CatchUpActivities } from '../../contracts/catch-up';
-import { cancellationSignal } from '../context';
+import { cancellationSignal, heartbeat } from '../context';
 import type { CopyDependencies } from '../copy';
 import { readingOf } from '../copy/part-reader';
+import { reporting } from '../elasticsearch/reporting';
 import { permanent } from '../failure';
 import { beginCatchUp, endCatchUp, readPositions } from './positions';
 import { catchUpRound } from './round';
+import { readSeries } from './series';
 import { failedDirectoryOf } from './write-shard';
 
 /** Requests to the source at once: shards that are read side by side, each a page ahead. */
@@ -63,6 +65,16 @@ export function createCatchUpActivities({ clusters, failedDocumentsDirectory }: 
         reader.close();
         writer.close();
       }
+    },
+
+    /** May run twice: it only reads, and answers with what there is at that moment. */
+    async readSeries(input) {
+      const report = () => heartbeat({ done: 0, total: 1, unit: 'indices', detail: 'reading the selection anew' });
+      const [source, target] = await Promise.all([
+        clusters.connect(input.runbook, 'source'),
+        clusters.connect(input.runbook, 'target'),
+      ]);
+      return readSeries(input, { source: reporting(source, report), target: reporting(target, report) });
     },
 
     /** Twice: what is as it should be is left alone. */

@@ -35,36 +35,40 @@ export function createIndexActivities({
       if (owned.foreign.length > 0) throw taken(owned.foreign);
       const missing = indices.map(({ name }) => name).filter((name) => !owned.ours.includes(names.get(name)!));
       const adapted = await adaptAll(source, target, input, missing);
-      refuseWhatCannotBe(missing, adapted);
-      await loadAgain(
-        target,
-        input,
-        await adaptAll(
-          source,
-          target,
-          input,
-          indices.map(({ name }) => name).filter((name) => !missing.includes(name)),
-        ),
+      const made = indices.map(({ name }) => name).filter((name) => !missing.includes(name));
+      const present = await adaptAll(source, target, input, made);
+      // Retention is no fault of a time series, and must not hold up what is still there.
+      const isSeries = runbook.catchUp?.kind === 'time-series';
+      const gone = isSeries
+        ? [...missing.filter((name) => !adapted.has(name)), ...made.filter((name) => !present.has(name))]
+        : [];
+      refuseWhatCannotBe(
+        missing.filter((name) => !gone.includes(name)),
+        adapted,
       );
-      let done = indices.length - missing.length;
+      await loadAgain(target, input, present);
+      let done = indices.length - adapted.size;
       for (const [name, index] of adapted) {
         await createIndex(target, owner, names.get(name)!, index);
         heartbeat({ done: ++done, total: indices.length, unit: 'indices', detail: names.get(name) });
       }
-      if (missing.length === 0) return unchanged(`${indices.length} indices were made already`);
+      const left = gone.length > 0 ? { gone } : {};
+      if (adapted.size === 0)
+        return { ...unchanged(`${indices.length - gone.length} indices were made already${goneWords(gone)}`), ...left };
       const additions = await findAdditions(
         target,
         new Map([...adapted].map(([name, { body }]) => [names.get(name)!, body])),
       );
       const summary =
-        `made ${missing.length} ${missing.length === 1 ? 'index' : 'indices'}` +
+        `made ${adapted.size} ${adapted.size === 1 ? 'index' : 'indices'}${goneWords(gone)}` +
         (additions.length > 0 ? `; templates of the target added to them: ${additions.slice(0, 5).join('; ')}` : '');
-      return changedBy(step, summary, {
+      const outcome = changedBy(step, summary, {
         where: 'target cluster',
         what: listed([...adapted.keys()].map((name) => names.get(name)!)),
         before: 'absent',
         after: `empty, with adapted settings and mappings${runbook.catchUp ? ', for documents and catch-up' : ', for documents'}`,
       });
+      return { ...outcome, ...left };
     },
 
     /**
@@ -120,6 +124,10 @@ export function createIndexActivities({
   };
 }
 
+function goneWords(gone: string[]): string {
+  return gone.length === 0 ? '' : `; deleted on the source since, and left out: ${gone.slice(0, 5).join(', ')}`;
+}
+
 /** What would change documents that are copied once more, or keep them out, into indices that have ended their load before. */
 const againSettings = ['index.default_pipeline', 'index.final_pipeline', 'index.gc_deletes'];
 
@@ -172,7 +180,7 @@ function targetNames({ runbook, indices }: IndicesInput): Map<string, string> {
 async function adaptAll(
   source: Cluster,
   target: Cluster,
-  { runbook }: IndicesInput,
+  { runbook }: Pick<IndicesInput, 'runbook'>,
   names: string[],
 ): Promise<Map<string, AdaptedIndex>> {
   const versions = { from: serverOf(source), target: serverOf(target), shape: shapeOf(runbook) };
@@ -180,6 +188,19 @@ async function adaptAll(
   for (const [name, definition] of await readDefinitions(source, names))
     adapted.set(name, adaptIndex(definition, versions));
   return adapted;
+}
+
+/** Of indices that cannot be made on the target as they are: why. Reads only. */
+export async function whatCannotBe(
+  source: Cluster,
+  target: Cluster,
+  input: Pick<IndicesInput, 'runbook'>,
+  names: string[],
+): Promise<Map<string, string>> {
+  const found = new Map<string, string>();
+  for (const [name, { refusals }] of await adaptAll(source, target, input, names))
+    if (refusals[0]) found.set(name, `${refusals[0].path}: ${refusals[0].why}; ${refusals[0].remedy}`);
+  return found;
 }
 
 function refuseWhatCannotBe(names: string[], adapted: Map<string, AdaptedIndex>): void {

@@ -133,7 +133,7 @@ function infoOf(error: unknown): FailureInfo | undefined {
 }
 
 /** Only what the contract names: the rest of the view is large and stays here. */
-function factsOf(index: IndexView): IndexFacts {
+export function factsOf(index: IndexView): IndexFacts {
   const { name, uuid, status, hidden, primaryShards, replicas, sizeBytes, documents, createdVersion } = index;
   return { name, uuid, status, hidden, primaryShards, replicas, sizeBytes, documents, createdVersion };
 }

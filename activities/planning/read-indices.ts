@@ -15,12 +15,19 @@ const momentMs = 1_000;
 /** An answer about every index of a large cluster takes its master a while. */
 const wideRequestMs = 120_000;
 
-/** Every index of the source. Reads only. */
-export async function readIndices(cluster: Cluster, names: NamesView): Promise<IndexView[]> {
+/** Every index of the source, or of these those that are there. Reads only. */
+export async function readIndices(cluster: Cluster, names: NamesView, only?: string[]): Promise<IndexView[]> {
+  const paths = only === undefined ? [''] : chunkNames(only).map((chunk) => `/${indexPath(chunk)}`);
+  const views = await Promise.all(paths.map((path) => readViews(cluster, names, path)));
+  return views.flat().sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+async function readViews(cluster: Cluster, names: NamesView, path: string): Promise<IndexView[]> {
+  const gone: Record<string, boolean> = path === '' ? {} : { ignore_unavailable: true };
   const [listed, settings, stats] = await Promise.all([
-    listIndices(cluster),
-    get<SettingsAnswer>(cluster, '/_settings', { ...every, flat_settings: true, human: true }),
-    readStats(cluster, '/_stats/docs,store,indexing'),
+    listIndices(cluster, path),
+    get<SettingsAnswer>(cluster, `${path}/_settings`, { ...every, ...gone, flat_settings: true, human: true }),
+    readStats(cluster, `${path}/_stats/docs,store,indexing`, gone),
   ]);
   const views: IndexView[] = [];
   for (const { index, uuid, status, health } of listed) {
@@ -44,7 +51,7 @@ export async function readIndices(cluster: Cluster, names: NamesView): Promise<I
       operations: (indexing?.index_total ?? 0) + (indexing?.delete_total ?? 0),
     });
   }
-  return views.sort((a, b) => (a.name < b.name ? -1 : 1));
+  return views;
 }
 
 /** What only the selected indices are asked for: mappings, documents without nested ones, writes in a moment, lifecycle. */
@@ -162,24 +169,29 @@ async function get<T>(cluster: Cluster, path: string, query: Record<string, stri
   return (await cluster.request<T>({ method: 'GET', path, query, timeoutMs: wideRequestMs })).body;
 }
 
-async function listIndices(cluster: Cluster): Promise<CatIndex[]> {
+/** @param names to ask for, as a path; one of them that is gone leaves them all out: they are read again. */
+async function listIndices(cluster: Cluster, names = ''): Promise<CatIndex[]> {
   const query = { format: 'json', h: 'index,uuid,status,health' };
-  const path = '/_cat/indices';
-  const { status, body } = await cluster.request<CatIndex[]>({
-    method: 'GET',
-    path,
-    query: { ...query, ...every },
-    allow: [400], // the parameter came with hidden indices in 7.7
-    timeoutMs: wideRequestMs,
-  });
-  return status < 300 ? body : get<CatIndex[]>(cluster, path, query);
+  const path = `/_cat/indices${names}`;
+  const list = (parameters: Record<string, string>, allow: number[]) =>
+    cluster.request<CatIndex[]>({ method: 'GET', path, query: parameters, allow, timeoutMs: wideRequestMs });
+  const absent = names === '' ? [] : [404];
+  // the parameter came with hidden indices in 7.7
+  let { status, body } = await list({ ...query, ...every }, [400, ...absent]);
+  if (status === 400) ({ status, body } = await list(query, absent));
+  return status < 300 ? body : [];
 }
 
 /** Closed indices have statistics from 7.2 on, where their shards stay allocated. */
-async function readStats(cluster: Cluster, path: string): Promise<IndexStatsAnswer> {
+async function readStats(
+  cluster: Cluster,
+  path: string,
+  gone: Record<string, boolean> = {},
+): Promise<IndexStatsAnswer> {
   const withClosed = isAtLeast(cluster.version, '7.2.0') || cluster.version.distribution === 'opensearch';
   return get<IndexStatsAnswer>(cluster, path, {
     ...(withClosed ? { ...every, forbid_closed_indices: false } : {}),
+    ...gone,
     level: 'indices',
     filter_path: 'indices.*.primaries',
   });

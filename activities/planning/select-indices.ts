@@ -72,6 +72,15 @@ export function selectIndices<Index extends Selectable>(
   return selection;
 }
 
+/** By name alone: what else an index is may still leave it out. */
+export function selectsName(select: MigrationRunbook['select']): (name: string) => boolean {
+  const includes = select.include.map((pattern) => ({ pattern, matches: matcher(pattern) }));
+  const excludes = select.exclude.map(matcher);
+  return (name) =>
+    includes.some(({ pattern, matches }) => matches(name) && reachesDot(pattern, name)) &&
+    !excludes.some((matches) => matches(name));
+}
+
 function leftOutWhy(
   index: Selectable,
   { isNamed, isInternal }: { isNamed: boolean; isInternal: boolean },

@@ -30,9 +30,9 @@ export function renderReport(data: ReportData): string {
       <body>
         <main>
           ${header(data)} ${warnings(data)} ${stuckSection(allSteps(status))} ${differencesSection(data)}
-          ${clustersSection(data)} ${timelineSection(data)} ${batchesSection(data)} ${decisionsSection(data)}
-          ${checksSection(status.checks)} ${changesSection(allChanges(status))} ${stepsSection(allSteps(status))}
-          ${runbookSection(data)}
+          ${clustersSection(data)} ${timelineSection(data)} ${batchesSection(data)} ${seriesSection(data)}
+          ${decisionsSection(data)} ${checksSection(status.checks)} ${changesSection(allChanges(status))}
+          ${stepsSection(allSteps(status))} ${runbookSection(data)}
           <footer>
             Report of ${formatTime(data.generatedAt)}, written by shardlift report. Times are UTC. Secrets appear as
             references only.
@@ -186,6 +186,30 @@ function batchesSection({ status }: ReportData): Content {
     'Batches',
     grid(['Batch', 'State', 'Indices', 'Size', 'Documents', ...stages], rows, [2, 3, 4, 5, 6, 7, 8]),
   );
+}
+
+/** Of a time series: what the plan did not have, with its batch, and what went away. */
+function seriesSection({ status, plan }: ReportData): Content {
+  const { series } = status.catchUp ?? {};
+  if (!series) return '';
+  const appeared = (plan?.batches ?? []).filter(({ appearedAt }) => appearedAt !== undefined);
+  const rows = [
+    ...appeared.flatMap(({ number, appearedAt, indices }) =>
+      indices.map(({ name }) => [formatTime(appearedAt), name, `appeared; moved as batch ${number}, and followed`]),
+    ),
+    ...series.deleted.map(({ index, at, wasMoved }) => [
+      formatTime(at),
+      index,
+      wasMoved
+        ? 'deleted on the source; the target keeps it as it was then'
+        : 'deleted on the source before it was moved',
+    ]),
+  ];
+  const followed = `${plural(series.followed, 'index', 'indices')} followed at the end.`;
+  return section('Time series', [
+    html`<p>${followed}</p>`,
+    rows.length === 0 ? '' : grid(['Seen', 'Index', 'What'], rows),
+  ]);
 }
 
 function decisionsSection({ status }: ReportData): Content {

@@ -140,8 +140,31 @@ function catchUpLine({ catchUp }: LiveStatus, { now, paint }: StatusViewOptions)
     ...(lag && rate ? [`${formatSeconds(lag / rate)} to go at ${formatCount(Math.round(rate))} a second`] : []),
     `${formatCount(written)} written and ${formatCount(deleted)} deleted in ${plural(rounds, 'round')}`,
   ];
+  const series = seriesWords(catchUp, now);
   const unread = (catchUp.unread ?? []).map(({ where, what }) => paint.yellow(`! ${where}: ${what}`));
-  return [`Catch-up by ${kind}: ${paintState(state, paint)}, ${words.join(', ')}`, ...unread.slice(0, 5)].join('\n');
+  const line = `Catch-up by ${kind}: ${paintState(state, paint)}, ${words.join(', ')}`;
+  return [line, ...series, ...unread.slice(0, 5)].join('\n');
+}
+
+/** "12 indices followed; 3 appeared: …", and what was deleted on the source; the newest by name. */
+function seriesWords({ series }: NonNullable<LiveStatus['catchUp']>, now: Date): string[] {
+  if (!series) return [];
+  const { followed, joining, appeared, newest, deleted } = series;
+  const ago = ({ index, at }: (typeof newest)[number]) =>
+    `${index} (${formatSeconds((now.getTime() - Date.parse(at)) / 1000)} ago)`;
+  const named = (changes: typeof newest, count: number) => {
+    const shown = changes.slice(-3).reverse();
+    return `${shown.map(ago).join(', ')}${count > shown.length ? `, and ${formatCount(count - shown.length)} more` : ''}`;
+  };
+  const words = [
+    `${plural(followed, 'index', 'indices')} followed`,
+    ...(appeared > 0 ? [`${formatCount(appeared)} appeared: ${named(newest, appeared)}`] : []),
+    ...(joining.length > 0 ? [`${formatCount(joining.length)} being moved: ${joining.slice(0, 3).join(', ')}`] : []),
+    ...(deleted.length > 0
+      ? [`${formatCount(deleted.length)} deleted on the source: ${named(deleted, deleted.length)}`]
+      : []),
+  ];
+  return [`  ${words.join('; ')}`];
 }
 
 /** Documents that the target refused, by cause, each with what helps. */

@@ -26,9 +26,9 @@ beforeAll(async () => {
 });
 afterAll(async () => operator?.stop());
 
-async function killAtRandom(random: () => number, isOver: () => Promise<boolean>): Promise<number> {
+async function killAtRandom(random: () => number, isOver: () => Promise<boolean>, times = kills): Promise<number> {
   let killed = 0;
-  while (killed < kills && !(await isOver())) {
+  while (killed < times && !(await isOver())) {
     await sleep(1000 + random() * 6000);
     await operator.killWorker();
     killed += 1;
@@ -118,3 +118,73 @@ test('a live source is caught up with and cut over from, workers killed again an
   for (const index of indices) await http(`${pair.source}/${index}/_settings`, 'PUT', { 'index.blocks.write': null });
   expect(await unlike(indices)).toEqual([]);
 });
+
+/** Of what costs CI time: a few, unless asked for more. */
+const seriesKills = Math.min(kills, Number(process.env['SHARDLIFT_KILLS'] ?? 2));
+
+test('a time series that rolls over is followed and cut over from, workers killed again and again', async () => {
+  const run = 'daily-logs';
+  await makeIndex(pair.source, 'logs-day-01', 5_000, { number_of_shards: 2 });
+  await makeIndex(pair.source, 'logs-app-000001', 500);
+  await http(`${pair.source}/_aliases`, 'POST', {
+    actions: [{ add: { index: 'logs-app-000001', alias: 'logs-app', is_write_index: true } }],
+  });
+  await http(`${pair.source}/_index_template/logs`, 'PUT', {
+    index_patterns: ['logs-*'],
+    template: { settings: { number_of_replicas: 0 } },
+  });
+  const writer = startWriter(pair.source, ['logs-day-01', 'logs-app'], { seed: 13, perSecond: 200, ids: 3_000 });
+  await start(fromExample('11-follow-time-series.yaml', [[/interval: .*/, 'interval: 1s']]));
+  const rolling = startRolling(seeded(17));
+  const killed = await killAtRandom(seeded(13), async () => false, seriesKills);
+  const rolled = await rolling.stop();
+  await waitUntil(
+    () => statusOf(operator, run).catch(() => undefined),
+    (status) => status?.state === 'waiting',
+    { timeoutMs: 240_000, everyMs: 500, what: 'the gate' },
+  );
+  const approving = operator.cli.run(['approve', run, 'cutover', '--reason', 'test'], { capture: true });
+  expect((await approving).code).toBe(0);
+  await waitUntil(() => isEnded(run), Boolean, { timeoutMs: 240_000, everyMs: 500, what: 'the end' });
+  const written = await writer.stop();
+  const status = await statusOf(operator, run);
+  const { catchUp } = status;
+  process.stdout.write(
+    `${run}: ${killed} workers killed; ${JSON.stringify(written)}; rolled over ${JSON.stringify(rolled)}; ` +
+      `${catchUp?.rounds} rounds, ${catchUp?.written} written, ${catchUp?.deleted} deleted; ${catchUp?.series?.followed} followed, ${catchUp?.series?.deleted.length} gone\n`,
+  );
+  expect(rolled.made).toBeGreaterThan(0);
+  expect([status.state, status.differences]).toEqual(['completed', []]);
+  const { body } = await http(`${pair.source}/logs-*/_alias`);
+  const indices = Object.keys(body);
+  for (const index of indices) await http(`${pair.source}/${index}/_settings`, 'PUT', { 'index.blocks.write': null });
+  expect(indices.length).toBe(2 + rolled.made - rolled.deleted);
+  expect(await unlike(indices)).toEqual([]);
+  const aliases = (url: string) => http(`${url}/_alias/logs-app`);
+  expect((await aliases(pair.target)).body).toEqual((await aliases(pair.source)).body);
+});
+
+/** Rolls the alias over and lets retention take the oldest, at random moments. */
+function startRolling(random: () => number) {
+  const done = { made: 0, deleted: 0 };
+  let isStopped = false;
+  const rolling = (async () => {
+    for (let oldest = 1; !isStopped;) {
+      await sleep(1000 + random() * 4000);
+      const { status } = await http(`${pair.source}/logs-app/_rollover`, 'POST');
+      if (status === 200) done.made += 1;
+      // old enough to have been moved whole, however often workers are killed meanwhile
+      if (done.made - done.deleted < 20 || random() < 0.5) continue;
+      const name = `logs-app-${String(oldest).padStart(6, '0')}`;
+      if ((await http(`${pair.source}/${name}`, 'DELETE')).status === 200) done.deleted += 1;
+      oldest += 1;
+    }
+  })();
+  return {
+    async stop() {
+      isStopped = true;
+      await rolling;
+      return done;
+    },
+  };
+}

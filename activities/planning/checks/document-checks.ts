@@ -7,7 +7,7 @@ import { failed, listed, noneOf, passed, type CheckSubject } from './make-check'
 
 /** Whether later writes can be followed in the way that the runbook asks for. */
 export function checkCatchUp(
-  { catchUp, method }: MigrationRunbook,
+  { catchUp, method, select }: MigrationRunbook,
   source: ClusterView,
   selected: SelectedIndex[],
 ): Check[] {
@@ -19,12 +19,21 @@ export function checkCatchUp(
     where: nameOf(source),
     wanted: 'a source that can be followed in the way that catchUp.kind says',
   };
-  if (catchUp.kind !== 'sequence') {
+  if (catchUp.kind !== 'sequence' && catchUp.kind !== 'time-series') {
     return [
       failed(
         subject,
         `catchUp.kind is ${catchUp.kind}`,
-        'only sequence can be carried out by this version: set it, or leave catchUp out',
+        'only sequence and time-series can be carried out by this version: set one of them, or leave catchUp out',
+      ),
+    ];
+  }
+  if (catchUp.kind === 'time-series' && !select.include.some((name) => name.includes('*'))) {
+    return [
+      failed(
+        subject,
+        `select.include has names in full alone: ${listed(select.include)}`,
+        'give a pattern that tomorrow’s index fits, such as logs-*; or set catchUp.kind to sequence, which follows these and no others',
       ),
     ];
   }

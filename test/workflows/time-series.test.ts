@@ -1,0 +1,423 @@
+import { Context } from '@temporalio/activity';
+import type { CatchUpRoundInput, SeriesInput, SeriesNow } from '../../contracts/catch-up';
+import { catchUpWorkflowId } from '../../contracts/ids';
+import type { IndicesInput } from '../../contracts/document-activities';
+import { queries, updates, workflowTypes } from '../../contracts/messages';
+import type { BatchPlan, MigrationPlan } from '../../contracts/plan';
+import type { MigrationRunbook } from '../../contracts/runbook';
+import type { CatchUpStatus, RunStatus } from '../../contracts/status';
+import type { CatchUpInput } from '../../contracts/workflow-inputs';
+import { indexOf, planOf, runbookOf } from '../support/fixtures';
+import { recordedActivities, stuckBecause } from '../support/recorded-activities';
+import { startEnvironment, type Environment } from '../support/temporal-environment';
+import { waitUntil } from '../support/wait-until';
+
+/** What the workflows ask for where indices come and go while the source is followed. */
+
+jest.setTimeout(120_000);
+
+let environment: Environment;
+let runs = 0;
+
+beforeAll(async () => {
+  // A server that suggests to continue as new early: what takes a catch-up days takes seconds here.
+  environment = await startEnvironment(['--dynamic-config-value', 'limit.historyCount.suggestContinueAsNew=300']);
+}, 300_000);
+afterAll(async () => environment?.stop());
+
+const why = { by: 'kim', reason: 'test' };
+const totals = { superseded: 0, refused: 0, bytes: 0, replaced: 0, causes: [], differences: [], unread: [] };
+const nothing: SeriesNow = { appeared: [], deleted: [], differences: [] };
+
+const seriesRunbook = (over: Record<string, unknown> = {}) =>
+  runbookOf(`series-${(runs += 1)}`, {
+    method: 'copy',
+    snapshot: undefined,
+    catchUp: { kind: 'time-series', interval: '1s', ...over },
+    freeze: 'atCutover',
+    gates: ['cutover'],
+  });
+
+const batchOf = (...names: string[]): BatchPlan => ({
+  number: 1,
+  indices: names.map((name) => indexOf(name)),
+  sizeBytes: 10,
+  documents: 1000 * names.length,
+});
+
+/** A source that is quiet; what comes and goes is said by `looks`, one after the other. */
+function quiet(looks: SeriesNow[]) {
+  const asked: SeriesInput[] = [];
+  const rounds: CatchUpRoundInput[] = [];
+  return {
+    asked,
+    rounds,
+    activities: {
+      planParts: async ({ indices }: IndicesInput) => ({
+        parts: indices.map(({ name, uuid }) => ({
+          index: name,
+          uuid,
+          shard: 0,
+          afterSeqNo: -1,
+          toSeqNo: 99,
+          documents: 100,
+        })),
+      }),
+      copyPart: async () => ({ ...totals, isDone: true, throughSeqNo: 99, written: 100 }),
+      beginCatchUp: async (input: { positions: CatchUpRoundInput['positions'] }) => ({
+        changed: true,
+        summary: '',
+        changes: [],
+        positions: input.positions,
+      }),
+      readSeries: async (input: SeriesInput) => {
+        asked.push(input);
+        return looks[asked.length - 1] ?? nothing;
+      },
+      catchUpRound: async (input: CatchUpRoundInput) => {
+        rounds.push(input);
+        return { ...totals, positions: input.positions, written: 0, deleted: 0, lag: 0 };
+      },
+    },
+  };
+}
+
+interface Run {
+  plan: () => Promise<MigrationPlan>;
+  result: () => Promise<RunStatus>;
+  calls: string[];
+  reach: (isReached: (status: RunStatus) => boolean) => Promise<RunStatus>;
+  decide: (verb: keyof typeof updates, rest?: object) => Promise<unknown>;
+}
+
+async function started(
+  runbook: MigrationRunbook,
+  over: Parameters<typeof recordedActivities>[1],
+  test: (run: Run) => Promise<void>,
+): Promise<void> {
+  const plan = planOf(1, { method: runbook.method, repositories: [], concurrentSnapshots: false });
+  const { activities, calls } = recordedActivities(plan, over);
+  await environment.withWorker(activities, async (taskQueue) => {
+    const handle = await environment.client.workflow.start<(input: unknown) => Promise<RunStatus>>(
+      workflowTypes.migration,
+      { workflowId: runbook.name, taskQueue, args: [{ runbook }] },
+    );
+    await test({
+      calls,
+      plan: () => handle.query<MigrationPlan>(queries.plan),
+      result: () => handle.result(),
+      reach: (isReached) => waitUntil(() => handle.query<RunStatus>(queries.status), isReached, { what: 'the state' }),
+      decide: (verb, rest = {}) => handle.executeUpdate(updates[verb], { args: [{ ...why, ...rest }] }),
+    });
+  });
+}
+
+const followedIn = ({ positions }: CatchUpRoundInput) => positions.map(({ index }) => index);
+
+test('what appears becomes a batch, is moved, followed, blocked, compared, and counted like any other', async () => {
+  const source = quiet([nothing, { ...nothing, appeared: [batchOf('index-2')] }]);
+  const verified: string[] = [];
+  const marks: string[] = [];
+  const verifyIndices = async ({ indices }: { indices: { name: string }[] }) => {
+    verified.push(...indices.map(({ name }) => name));
+    return {
+      changed: false,
+      summary: '',
+      changes: [],
+      differences: [],
+      behind: [],
+      adapted: [],
+      indices: 1,
+      documents: 1,
+    };
+  };
+  const unmarkIndices = async ({ indices }: { indices: string[] }) => {
+    marks.push(...indices);
+    return { changed: true, summary: '', changes: [] };
+  };
+  await started(
+    seriesRunbook(),
+    { ...source.activities, verifyIndices, unmarkIndices },
+    async ({ reach, decide, result, calls, plan }) => {
+      const seen = await reach(({ catchUp }) => catchUp?.series?.followed === 2);
+      expect(seen.batches.map(({ number, state }) => [number, state])).toEqual([
+        [1, 'done'],
+        [2, 'done'],
+      ]);
+      expect(seen.totals).toMatchObject({ indices: 2, indicesDone: 2, documents: 2000 });
+      expect(seen.catchUp?.series).toMatchObject({ appeared: 1, newest: [{ index: 'index-2' }], joining: [] });
+      expect((await plan()).batches[1]).toMatchObject({ number: 2, appearedAt: expect.any(String) as string });
+      await decide('approve', { gate: 'cutover' });
+      const status = await result();
+      expect([status.state, status.differences]).toEqual(['completed', []]);
+      expect(verified.sort()).toEqual(['index-1', 'index-2']);
+      expect(marks).toEqual(['index-1', 'index-2']);
+      expect(calls.filter((call) => call.startsWith('setWriteBlock'))).toHaveLength(2);
+      expect(calls.filter((call) => call.startsWith('endCatchUp'))).toHaveLength(2);
+      expect(followedIn(source.rounds.at(-1)!)).toEqual(['index-1', 'index-2']);
+      // known from the moment in which it was found: asked about no second time
+      expect(source.asked[2]?.joining.concat(source.asked[2].followed).sort()).toEqual(['index-1', 'index-2']);
+    },
+  );
+});
+
+test('what appears while the source is drained is blocked before it is moved, and the drain waits for it', async () => {
+  let looks = 0;
+  let isBlocked = false;
+  const source = quiet([]);
+  const readSeries = async (): Promise<SeriesNow> => {
+    if (isBlocked) looks += 1;
+    return looks === 1 ? { ...nothing, appeared: [batchOf('index-2')] } : nothing;
+  };
+  const setWriteBlock = async () => {
+    isBlocked = true;
+    return { changed: true, summary: '', changes: [] };
+  };
+  await started(
+    seriesRunbook(),
+    { ...source.activities, readSeries, setWriteBlock },
+    async ({ reach, decide, result, calls }) => {
+      await reach(({ state }) => state === 'waiting');
+      await decide('approve', { gate: 'cutover' });
+      expect((await result()).state).toBe('completed');
+      const place = (call: string) => calls.indexOf(call);
+      const order = [
+        'setWriteBlock cutover/write-block/batch-0002',
+        'createIndices batch-0002/create',
+        'beginCatchUp catch-up/begin/batch-0002',
+        'endCatchUp cutover/drain',
+        'verifyIndices cutover/verify',
+      ].map(place);
+      expect(order).not.toContain(-1);
+      expect(order).toEqual([...order].sort((a, b) => a - b));
+    },
+  );
+});
+
+test('what appears between the drain and the comparison is moved by the run itself', async () => {
+  const source = quiet([]);
+  let isDrained = false;
+  let isFound = false;
+  await started(
+    seriesRunbook(),
+    {
+      ...source.activities,
+      endCatchUp: async () => {
+        isDrained = true;
+        return { changed: true, summary: '', changes: [] };
+      },
+      readSeries: async () => {
+        if (!isDrained || isFound) return nothing;
+        isFound = true;
+        return { ...nothing, appeared: [batchOf('index-2')] };
+      },
+    },
+    async ({ reach, decide, result, calls }) => {
+      await reach(({ state }) => state === 'waiting');
+      await decide('approve', { gate: 'cutover' });
+      const status = await result();
+      expect([status.state, status.batches.length]).toEqual(['completed', 2]);
+      expect(calls).toContain('setWriteBlock cutover/write-block/batch-0002');
+      expect(calls).toContain('verifyIndices batch-0002/verify');
+    },
+  );
+});
+
+test('an abort right after something was found deletes it, also when it was being made in that moment', async () => {
+  const source = quiet([{ ...nothing, appeared: [batchOf('index-2')] }]);
+  let isMaking = false;
+  const deleted: string[] = [];
+  await started(
+    seriesRunbook(),
+    {
+      ...source.activities,
+      createIndices: async ({ indices }) => {
+        if (indices[0]?.name === 'index-2') {
+          isMaking = true;
+          // on its way to the target, whatever the run decides meanwhile
+          const context = Context.current();
+          const beats = setInterval(() => context.heartbeat(), 100);
+          await context.cancelled.catch(() => undefined);
+          clearInterval(beats);
+        }
+        return { changed: true, summary: '', changes: [] };
+      },
+      deleteRestoredIndices: async ({ indices }) => {
+        deleted.push(...indices);
+        return { changed: true, summary: '', changes: [] };
+      },
+    },
+    async ({ reach, decide, result, calls }) => {
+      await reach(() => isMaking);
+      await decide('abort');
+      expect((await result()).state).toBe('aborted');
+      expect(deleted).toEqual(['index-2', 'index-1']);
+      const last = calls.map((call) => call.split(' ')[0]).lastIndexOf('createIndices');
+      expect(calls.findIndex((call) => call.startsWith('deleteRestoredIndices'))).toBeGreaterThan(last);
+    },
+  );
+});
+
+test('one that cannot be made is stuck by itself: the others go on, and a skip leaves it out', async () => {
+  const source = quiet([{ ...nothing, appeared: [batchOf('index-2'), batchOf('index-3')] }]);
+  await started(
+    seriesRunbook(),
+    {
+      ...source.activities,
+      createIndices: async ({ indices }) => {
+        if (indices[0]?.name === 'index-2') throw stuckBecause({ message: 'no room' });
+        return { changed: true, summary: '', changes: [] };
+      },
+    },
+    async ({ reach, decide, result }) => {
+      await reach(({ catchUp, state }) => state === 'stuck' && catchUp?.series?.followed === 2);
+      await decide('skip', { step: 'batch-0002/create' });
+      await reach(({ state, catchUp }) => state === 'waiting' && catchUp?.series?.joining.length === 0);
+      await decide('approve', { gate: 'cutover' });
+      const status = await result();
+      expect(status.state).toBe('completed with differences');
+      expect(status.differences).toMatchObject([{ where: 'batch-0002/create' }]);
+      expect(followedIn(source.rounds.at(-1)!)).toEqual(['index-1', 'index-3']);
+    },
+  );
+});
+
+test.each([
+  ['difference', 'completed with differences', 1],
+  ['expected', 'completed', 0],
+] as const)(
+  'one that the source deletes is followed no more; as %s: %s',
+  async (deletedIndices, state, differences) => {
+    const source = quiet([
+      { ...nothing, appeared: [batchOf('index-2')] },
+      nothing,
+      nothing,
+      { ...nothing, deleted: ['index-1'] },
+    ]);
+    const verified: string[] = [];
+    await started(
+      seriesRunbook({ deletedIndices }),
+      {
+        ...source.activities,
+        verifyIndices: async ({ indices }) => {
+          verified.push(...indices.map(({ name }) => name));
+          return {
+            changed: false,
+            summary: '',
+            changes: [],
+            differences: [],
+            behind: [],
+            adapted: [],
+            indices: 1,
+            documents: 1,
+          };
+        },
+      },
+      async ({ reach, decide, result, calls }) => {
+        const seen = await reach(({ catchUp }) => catchUp?.series?.deleted.length === 1);
+        expect(seen.catchUp?.series?.deleted).toMatchObject([{ index: 'index-1' }]);
+        await reach(({ state: now, catchUp }) => now === 'waiting' && catchUp?.series?.followed === 1);
+        await decide('approve', { gate: 'cutover' });
+        const status = await result();
+        expect([status.state, status.differences.length]).toEqual([state, differences]);
+        expect(verified).toEqual(['index-2']);
+        expect(followedIn(source.rounds.at(-1)!)).toEqual(['index-2']);
+        expect(calls.filter((call) => call.startsWith('listUnblocked'))).toHaveLength(1);
+      },
+    );
+  },
+);
+
+test('what retention takes while it is being moved is left out, and the rest of its batch goes on', async () => {
+  const source = quiet([{ ...nothing, appeared: [batchOf('index-2', 'index-3')] }, nothing, nothing, nothing]);
+  let isGone = false;
+  const made: string[][] = [];
+  const looked: SeriesInput[] = [];
+  await started(
+    seriesRunbook({ deletedIndices: 'expected' }),
+    {
+      ...source.activities,
+      createIndices: async ({ indices }) => {
+        made.push(indices.map(({ name }) => name));
+        const gone = indices.map(({ name }) => name).filter((name) => isGone && name === 'index-2');
+        return { changed: true, summary: '', changes: [], ...(gone.length > 0 ? { gone } : {}) };
+      },
+      copyPart: async ({ part }) => {
+        if (part.index === 'index-2') {
+          isGone = true;
+          throw stuckBecause({ type: 'IndexMissing', message: 'the index is gone from the source' });
+        }
+        return { ...totals, isDone: true, throughSeqNo: 99, written: 100 };
+      },
+      readSeries: async (input) => {
+        looked.push(input);
+        if (input.unfollowed.includes('index-2')) return { ...nothing, deleted: ['index-2'] };
+        return source.activities.readSeries(input);
+      },
+    },
+    async ({ reach, decide, result }) => {
+      await reach(({ state, catchUp }) => state === 'waiting' && catchUp?.series?.deleted.length === 1);
+      await decide('approve', { gate: 'cutover' });
+      const status = await result();
+      // expected or not: a part of an index is no index
+      expect(status.state).toBe('completed with differences');
+      expect(status.differences.map(({ where }) => where)).toEqual(['index index-2']);
+      expect(status.catchUp?.series?.deleted).toMatchObject([{ index: 'index-2', wasMoved: false }]);
+      expect(made).toEqual([['index-1'], ['index-2', 'index-3'], ['index-2', 'index-3']]);
+      expect(followedIn(source.rounds.at(-1)!)).toEqual(['index-1', 'index-3']);
+    },
+  );
+});
+
+test('a catch-up that continues as new keeps what it waits for, follows and has seen go', async () => {
+  const runbook = seriesRunbook();
+  const asked: SeriesInput[] = [];
+  const input: CatchUpInput = {
+    run: runbook.name,
+    runbook,
+    owner: `${runbook.name}-00000000`,
+    catchUp: { ...runbook.catchUp!, interval: '1ms' },
+    positions: [{ index: 'index-1', uuid: 'u', seqNos: [9] }],
+    series: { unfollowed: ['index-0'], joining: [{ index: 'index-2', documents: 7 }] },
+    isPaused: false,
+    isDraining: false,
+  };
+  const { activities } = recordedActivities(planOf(1), {
+    readSeries: async (given) => {
+      asked.push(given);
+      return asked.length === 1 ? { ...nothing, deleted: ['index-1'] } : nothing;
+    },
+    catchUpRound: async ({ positions }) => ({ ...totals, positions, written: 0, deleted: 0, lag: 0 }),
+  });
+  await environment.withWorker(activities, async (taskQueue) => {
+    const { workflow } = environment.client;
+    const handle = await workflow.start<(input: CatchUpInput) => Promise<CatchUpStatus>>(workflowTypes.catchUp, {
+      workflowId: catchUpWorkflowId(runbook.name),
+      taskQueue,
+      args: [input],
+    });
+    const first = handle.firstExecutionRunId;
+    const latest = workflow.getHandle(catchUpWorkflowId(runbook.name));
+    await waitUntil(
+      () => latest.describe(),
+      ({ runId }) => runId !== first,
+      {
+        timeoutMs: 100_000,
+        what: 'the next execution',
+      },
+    );
+    const status = await latest.query<CatchUpStatus>(queries.catchUp);
+    expect(status.lag).toBe(7);
+    expect(status.series).toMatchObject({ followed: 0, joining: ['index-2'], deleted: [{ index: 'index-1' }] });
+    expect(asked.at(-1)).toMatchObject({
+      followed: [],
+      unfollowed: ['index-0'],
+      joining: ['index-2'],
+      deleted: ['index-1'],
+    });
+    await latest.signal('drain');
+    const positions = [{ index: 'index-2', uuid: 'u', seqNos: [3] }];
+    await latest.signal('indicesJoined', { indices: ['index-2'], positions });
+    expect(await handle.result()).toMatchObject({ state: 'drained', series: { followed: 1, joining: [] } });
+  });
+});
