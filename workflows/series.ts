@@ -32,11 +32,12 @@ export class Series {
     this.update(input.positions.length);
   }
 
-  /** Before each round. Answers with the positions to follow from now on. */
+  /** Before each round. Answers with the positions to follow from now on; nothing changes where it fails. */
   async look(step: StepContext, positions: CatchUpPositions[], parent: string | undefined) {
     const { run, runbook, owner } = this.input;
     const { status, state } = this;
-    const followed = this.withJoined(positions);
+    const joined = [...this.joined];
+    const followed = [...positions, ...joined];
     const { appeared, deleted, differences } = await step.activities.readSeries({
       run,
       runbook,
@@ -47,12 +48,13 @@ export class Series {
       joining: state.joining.map(({ index }) => index),
       deleted: status.deleted.map(({ index }) => index),
     });
+    if (appeared.length > 0) await this.announce(appeared, parent);
+    this.joined.splice(0, joined.length);
     const wasMoved = (index: string) => !state.unfollowed.includes(index);
     status.deleted.push(...deleted.map((index) => ({ index, at: now(), wasMoved: wasMoved(index) })));
     state.unfollowed = state.unfollowed.filter((name) => !deleted.includes(name));
     this.differences = differences;
     this.foundSome = appeared.length > 0;
-    if (this.foundSome) await this.announce(appeared, parent);
     const left = followed.filter(({ index }) => !deleted.includes(index));
     this.update(left.length);
     return left;
@@ -72,7 +74,7 @@ export class Series {
 
   /** What a round's positions do not have yet: for whoever carries them on. */
   withJoined(positions: CatchUpPositions[]): CatchUpPositions[] {
-    return [...positions, ...this.joined.splice(0)];
+    return [...positions, ...this.joined];
   }
 
   get hasJoined(): boolean {
@@ -97,12 +99,19 @@ export class Series {
   /** The run must know of them before anything is made of them: it undoes what it knows. */
   private async announce(appeared: BatchPlan[], parent: string | undefined): Promise<void> {
     const { status, state } = this;
-    if (parent !== undefined)
-      await CancellationScope.nonCancellable(() =>
-        getExternalWorkflowHandle(parent).signal(indicesAppearedSignal, appeared),
-      );
     const indices = appeared.flatMap((batch) => batch.indices);
-    state.joining.push(...indices.map(({ name, documents }) => ({ index: name, documents })));
+    const before = state.joining;
+    // at once: the run may answer before this hears that its message has come
+    state.joining = [...before, ...indices.map(({ name, documents }) => ({ index: name, documents }))];
+    try {
+      if (parent !== undefined)
+        await CancellationScope.nonCancellable(() =>
+          getExternalWorkflowHandle(parent).signal(indicesAppearedSignal, appeared),
+        );
+    } catch (error) {
+      state.joining = before;
+      throw error;
+    }
     status.appeared += indices.length;
     status.newest = [...status.newest, ...indices.map(({ name }) => ({ index: name, at: now() }))].slice(-mostNamed);
   }
