@@ -88,14 +88,19 @@ export class AppearedIndices {
   private begin(batch: BatchPlan): void {
     // counted from this moment on
     this.status(batch).state = 'running';
-    const work: Promise<void> = this.move(batch)
-      .then(() => this.follow(batch))
+    const work: Promise<void> = this.moveAndFollow(batch)
       .catch((error: unknown) => {
         // A batch does not fail: it is stuck until somebody decides. What is left are aborts.
         if (!isCancellation(error)) throw error;
       })
       .finally(() => this.underWay.delete(work));
     this.underWay.add(work);
+  }
+
+  private async moveAndFollow(batch: BatchPlan): Promise<void> {
+    await this.move(batch);
+    // a batch answers an abort, too, with how far it came
+    if (!CancellationScope.current().consideredCancelled) await this.follow(batch);
   }
 
   private async move(batch: BatchPlan): Promise<void> {

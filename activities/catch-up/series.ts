@@ -113,7 +113,8 @@ async function whyNot(
 /** What the checks of a plan refuse of an index as it is on the source. */
 function whyNotReadable(index: SelectedIndex, { method }: MigrationRunbook): string | undefined {
   const { status, dataStream, health, hasSource, settings } = index;
-  if (dataStream !== undefined) return `it is a backing index of the data stream ${dataStream}`;
+  if (dataStream !== undefined)
+    return `it is a backing index of the data stream ${dataStream}, which takes no documents with versions of their own`;
   if (settings['index.store.type'] === 'snapshot') return 'it is mounted from a snapshot';
   if (health === 'red') return 'it has no primary shard at present; it is taken once it has';
   if (method === 'snapshot') {

@@ -50,6 +50,10 @@ export function checkCatchUp(
       ),
     ];
   }
+  const byField =
+    catchUp.kind === 'time-series'
+      ? 'set catchUp.kind to time-field, which goes by a field of the documents, and move new indices by runs of their own; or '
+      : '';
   const hasNumbers = distribution === 'opensearch' || isAtLeast({ text: version }, '6.0.0');
   return [
     hasNumbers
@@ -57,7 +61,7 @@ export function checkCatchUp(
       : failed(
           subject,
           `${version} has no sequence numbers`,
-          'leave catchUp out, and stop the writers or set freeze to beforeMove',
+          `${byField}leave catchUp out, and stop the writers or set freeze to beforeMove`,
         ),
   ];
 }

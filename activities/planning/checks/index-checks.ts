@@ -122,7 +122,7 @@ export function checkIndices(
         good: 'none',
         bad: 'backing indices',
         remedy:
-          'data streams are not moved yet: exclude these indices, and move the streams by a snapshot taken and restored by hand',
+          'a backing index takes no documents with versions of their own: exclude these indices, and move the streams by a snapshot taken and restored by hand',
       },
     ),
     noneOf(
