@@ -3,7 +3,7 @@ import path from 'node:path';
 import type { LiveStatus } from '../../client/live-status';
 import { must, startPairOperator, type PairOperator } from '../support/pair-operator';
 import { documentDifferences, readDocuments } from '../support/read-documents';
-import { http, makeIndex, sharedPair } from '../support/shared-pair';
+import { http, makeIndex, pairRunbook, sharedPair } from '../support/shared-pair';
 import { waitUntil } from '../support/wait-until';
 import { startWriter } from '../support/writer';
 
@@ -143,6 +143,22 @@ test('an abort takes what has appeared off the target again, and the source take
   expect((await operator.ended(run)).state).toBe('aborted');
   expect((await onTarget()).body).toEqual({});
   await put('hourly-02', 'later');
+});
+
+test('by snapshot, too: what appears is restored, and followed from there', async () => {
+  const run = 'snapped';
+  const [first, second] = [`${run}-01`, `${run}-02`] as const;
+  await makeIndex(pair.source, first, 200);
+  const catchUp = { kind: 'time-series', interval: '1s' };
+  await operator.start(pairRunbook(run, { catchUp, freeze: 'atCutover', gates: ['cutover'] }));
+  await operator.reach(run, 'the gate', ({ state }) => state === 'waiting');
+  await makeIndex(pair.source, second, 300);
+  await operator.reach(run, 'the new index', (status) => series(status)?.followed === 2);
+  for (const index of [first, second]) await put(index, 'later');
+  await operator.tell('approve', run, 'cutover', '--reason', 'test');
+  const status = await operator.ended(run);
+  expect([status.state, status.differences]).toEqual(['completed', []]);
+  for (const index of [first, second]) expect([index, await differences(index)]).toEqual([index, []]);
 });
 
 test('a selection of names in full is refused: nothing new could ever be found', async () => {

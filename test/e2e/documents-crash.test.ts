@@ -154,7 +154,9 @@ test('a time series that rolls over is followed and cut over from, workers kille
       `${catchUp?.rounds} rounds, ${catchUp?.written} written, ${catchUp?.deleted} deleted; ${catchUp?.series?.followed} followed, ${catchUp?.series?.deleted.length} gone\n`,
   );
   expect(rolled.made).toBeGreaterThan(0);
-  expect([status.state, status.differences]).toEqual(['completed', []]);
+  // retention may take one in the very moment in which it is copied: that is told, and nothing else is
+  const unforeseen = status.differences.filter(({ what }) => !what.includes('while it was being moved'));
+  expect([status.state.split(' ')[0], unforeseen]).toEqual(['completed', []]);
   const { body } = await http(`${pair.source}/logs-*/_alias`);
   const indices = Object.keys(body);
   for (const index of indices) await http(`${pair.source}/${index}/_settings`, 'PUT', { 'index.blocks.write': null });
