@@ -48,6 +48,14 @@ export function lastHeartbeat(): unknown {
   return (current()?.info.heartbeatDetails as unknown) ?? undefined;
 }
 
+/**
+ * When this activity was asked for, by the server's clock: the same for every worker and attempt, and before anything that it
+ * does.
+ */
+export function scheduledAtMs(): number {
+  return current()?.info.scheduledTimestampMs ?? Date.now();
+}
+
 /** Aborted when the activity is cancelled or the worker shuts down; goes into every long request. */
 export function cancellationSignal(): AbortSignal | undefined {
   const signal = current()?.cancellationSignal;

@@ -2,9 +2,10 @@ import type { OwnedInput } from './cluster-activities';
 import type { CopyPart, CopyTotals, IndicesInput, PartLimits, ShardPositions } from './document-activities';
 import type { StepOutcome } from './host-activities';
 import type { BatchPlan, IndexFacts } from './plan';
+import type { CatchUpKind } from './runbook-documents';
 import type { Difference, RefusalCause } from './status';
 
-/** Inputs and results of catch-up by sequence number; docs/catch-up.md says why it is right. */
+/** Inputs and results of catch-up, by sequence number and by a field; docs/catch-up.md says why it is right. */
 
 /** Goes from round to round as it is: whoever drives the rounds looks at nothing in it. */
 export interface CatchUpPositions extends ShardPositions {
@@ -25,6 +26,9 @@ export interface CatchUpPositions extends ShardPositions {
  * What is done about deletes. search: where the sequence has holes. defer: holes are noted, and searched in a later round;
  * for large shards, whose ids take longer to compare than a round should. compare: every shard's count is compared, holes
  * or not; for the last round, when the source is written to no more.
+ *
+ * What is followed by a field knows of deletes only by comparing ids and versions of both sides: that is done with search and
+ * compare, and not with defer.
  */
 export type DeletesMode = 'search' | 'defer' | 'compare';
 
@@ -41,7 +45,10 @@ export interface CatchUpRound extends CopyTotals {
   deleted: number;
   /** Among `written`: documents that began anew at the source with a lower version than the target had. */
   replaced: number;
-  /** Operations of the source that were not on the target when the round ended; deletes that are owed are among them. */
+  /**
+   * Operations of the source that were not on the target when the round ended; deletes that are owed are among them. By a
+   * field: documents above what was read.
+   */
   lag: number;
   causes: RefusalCause[];
   /** Indices that are gone, closed, made anew, rolled over. Of this round: what is over does not come again. */
@@ -52,8 +59,8 @@ export interface CatchUpRound extends CopyTotals {
 
 export interface BeginCatchUpInput extends IndicesInput {
   /**
-   * From where on: `positionsOfParts` after a copy; after a restore what `readPositions` answered before the first snapshot
-   * of these indices was taken.
+   * From where on: `positionsOfParts` after a copy; after a restore, and by a field after any method, what `readPositions`
+   * answered before the first snapshot of these indices was taken, or their first document read.
    */
   positions: ShardPositions[];
 }
@@ -89,7 +96,10 @@ export interface JoinedIndices {
 }
 
 export interface CatchUpActivities {
-  /** Global checkpoints of the source now. Asked before a snapshot is taken: all that lies below is within the snapshot. */
+  /**
+   * Global checkpoints of the source now, or the largest values of the field. Asked before a snapshot is taken, or the first
+   * document read: all that lies below is within what is moved.
+   */
   readPositions(input: IndicesInput): Promise<{ positions: ShardPositions[] }>;
   /** `index.gc_deletes` of the target's indices to 0s, which the rounds need; and where they begin. */
   beginCatchUp(input: BeginCatchUpInput): Promise<StepOutcome & { positions: CatchUpPositions[] }>;
@@ -115,6 +125,11 @@ export function reachedPositions(
     const seqNos = (later?.seqNos ?? []).map((at, shard) => Math.max(at, position.seqNos[shard] ?? -1));
     return { ...position, seqNos };
   });
+}
+
+/** Kinds that follow by a field: where they begin is asked of the source before anything is moved. */
+export function isByField(kind: CatchUpKind | undefined): boolean {
+  return kind === 'time-field' || kind === 'append-only';
 }
 
 /** Where catch-up takes over from a copy that went by these parts. */

@@ -69,8 +69,32 @@ export interface CopyPartResult extends CopyTotals {
 export interface ShardPositions {
   index: string;
   uuid: string;
-  /** By shard: every operation up to this sequence number is on the target. */
+  /** By shard: every operation up to this sequence number is on the target. Empty of an index that is followed by a field. */
   seqNos: number[];
+  /** Set where the index is followed by a field, and not by sequence numbers; the source need not have any. */
+  field?: FieldPosition;
+}
+
+/** How a value of a field is written, and what lies between two of them. */
+export type FieldType = 'date' | 'date_nanos' | 'integer' | 'decimal';
+
+/**
+ * How far an index has been followed by a field. Values are the digits that the source answered, never a number of ours:
+ * a long has more of them than a number holds. Dates are milliseconds since 1970.
+ */
+export interface FieldPosition {
+  name: string;
+  type: FieldType;
+  /** Every document that could be seen with a value up to here has been read. Left out as long as there was none. */
+  through?: string;
+  /** Of a field that only grows: the next round reads from here on. */
+  from?: string;
+  /** And the largest values that were seen, oldest first, each at this time at the latest (milliseconds). */
+  seen?: { at: number; value: string }[];
+  /** What the source had been asked for before the last round: as long as it is the same nothing new can be read. */
+  operations?: string;
+  /** What the last comparison wrote: if the next one finds the very same missing, writing it does not help. */
+  mended?: string;
 }
 
 /** What the document activities make; each names in its comment why it may run twice. */

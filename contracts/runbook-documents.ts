@@ -1,10 +1,11 @@
 import { z } from 'zod';
 import { byteSizePattern } from './bytes';
+import { durationPattern } from './durations';
 
 /** The parts of a runbook that say how documents are moved one by one: `copy`, `reindex` and `catchUp`. */
 
 const byteSize = z.string().regex(byteSizePattern, 'a byte size as Elasticsearch writes it, such as 500mb or 1.5tb');
-const duration = z.string().regex(/^[1-9]\d*(ms|s|m|h|d)$/, 'a time as Elasticsearch writes it, such as 30s or 5m');
+const duration = z.string().regex(durationPattern, 'a time as Elasticsearch writes it, such as 30s or 5m');
 /** One `*` at most, so that what it stood for can be put into the new name. */
 const renamePattern = z.string().regex(/^[^*,\s]*\*?[^*,\s]*$/, 'a name, or a pattern with one *');
 
@@ -172,7 +173,7 @@ export const catchUpSettings = z
     window: duration
       .default('60s')
       .describe(
-        'With time-field and time-series: how far each round reaches back, for writes that became visible late.',
+        'How late a write may become visible. With time-field and time-series each round reaches so far back; with append-only it begins at the largest value that was there so long ago.',
       ),
     compareDeletesEvery: duration
       .optional()

@@ -34,6 +34,8 @@ export interface CatchUpInput extends OwnedInput {
   series?: SeriesState;
   /** Set when it continues as new. */
   carried?: CatchUpStatus;
+  /** And when both sides were compared last, ISO 8601. */
+  comparedAt?: string;
 }
 
 export interface SeriesState {

@@ -7,8 +7,9 @@ import {
   setHandler,
   workflowInfo,
 } from '@temporalio/workflow';
-import type { CatchUpPositions, CatchUpRound, DeletesMode } from '../contracts/catch-up';
+import { isByField, type CatchUpPositions, type CatchUpRound, type DeletesMode } from '../contracts/catch-up';
 import { parseBytes } from '../contracts/bytes';
+import { parseDuration } from '../contracts/durations';
 import { mergeCauses } from '../contracts/refusals';
 import type { CatchUpStatus } from '../contracts/status';
 import type { CatchUpInput } from '../contracts/workflow-inputs';
@@ -58,12 +59,15 @@ class CatchUp {
   private isDraining: boolean;
   /** What the run was told last: rounds without news are not told. */
   private shown = '';
+  /** When both sides were compared last, where only that shows what was deleted; or when this began. */
+  private comparedAt: string;
 
   constructor(private readonly input: CatchUpInput) {
     this.runner = new StepRunner(() => this.tell());
     this.runner.isPaused = input.isPaused;
     this.positions = input.positions;
     this.isDraining = input.isDraining;
+    this.comparedAt = input.comparedAt ?? now();
     this.status = input.carried ?? {
       kind: input.catchUp.kind,
       state: 'running',
@@ -101,8 +105,11 @@ class CatchUp {
     for (;;) {
       const startedAt = now();
       const wasDraining = this.isDraining;
-      const round = await this.round(wasDraining ? 'compare' : 'search');
+      const deletes = wasDraining ? 'compare' : this.deletesNow(startedAt);
+      const round = await this.round(deletes);
       this.take(round, startedAt);
+      // counted from its end: one that takes longer than the pause between two must not be all that is done
+      if (deletes !== 'defer') this.comparedAt = now();
       const isWhole = this.series?.isWhole ?? true;
       const isQuiet = isWhole && round.lag === 0 && round.written + round.deleted === 0 && round.unread.length === 0;
       quiet = wasDraining && isQuiet ? quiet + 1 : 0;
@@ -132,6 +139,14 @@ class CatchUp {
     const wasDraining = this.isDraining;
     const isNews = () => (wasDraining ? !isAwaiting() : this.isDraining) || series?.hasJoined === true;
     await condition(isNews, input.catchUp.interval);
+  }
+
+  /** By sequence number deletes show as holes, in each round. By a field both sides are compared for them, now and then. */
+  private deletesNow(at: string): DeletesMode {
+    const { kind, compareDeletesEvery } = this.input.catchUp;
+    if (!isByField(kind)) return 'search';
+    if (compareDeletesEvery === undefined) return 'defer';
+    return Date.parse(at) - Date.parse(this.comparedAt) >= parseDuration(compareDeletesEvery) ? 'search' : 'defer';
   }
 
   private async round(deletes: DeletesMode): Promise<CatchUpRound> {
@@ -186,6 +201,7 @@ class CatchUp {
       ...(this.series ? { series: this.series.state } : {}),
       isPaused: this.runner.isPaused,
       isDraining: this.isDraining,
+      comparedAt: this.comparedAt,
       carried: { ...this.status, steps: [] },
     });
   }

@@ -1,4 +1,5 @@
 import { CancellationScope, CancelledFailure, condition, isCancellation } from '@temporalio/workflow';
+import { isByField } from '../contracts/catch-up';
 import type { CopyTotals, ShardPositions } from '../contracts/document-activities';
 import { mergeCauses } from '../contracts/refusals';
 import { failureInfoOf } from './failure-info';
@@ -92,6 +93,12 @@ export abstract class MoveByDocuments<
     return { ...this.batch.base(step), indices: this.batch.input.batch.indices };
   }
 
+  /** Where catch-up begins if it goes by a field: asked before the parts are cut, which then hold all that lies below. */
+  private async positionsByField(step: StepContext): Promise<ShardPositions[] | undefined> {
+    if (!isByField(this.batch.input.runbook.catchUp?.kind)) return undefined;
+    return (await step.activities.readPositions(this.input(step))).positions;
+  }
+
   private async moveAll(step: StepContext) {
     for (;;) {
       try {
@@ -122,7 +129,10 @@ export abstract class MoveByDocuments<
   private async movePresent(step: StepContext) {
     const { status, input } = this.batch;
     if (!this.works) {
-      const { parts, positions } = await this.planParts(step);
+      const ofField = await this.positionsByField(step);
+      const plan = await this.planParts(step);
+      const { parts } = plan;
+      const positions = ofField ?? plan.positions;
       this.works = parts.map((part) => ({ part, isDone: false }));
       status.refused = [];
       status.positions = input.runbook.catchUp ? earlier(positions, status.positions) : positions;
@@ -222,8 +232,9 @@ export abstract class MoveByDocuments<
 function earlier(found: ShardPositions[], known: readonly ShardPositions[]): ShardPositions[] {
   return found.map((each) => {
     const before = known.find(({ index, uuid }) => index === each.index && uuid === each.uuid);
-    return before
-      ? { ...each, seqNos: each.seqNos.map((at, shard) => Math.min(at, before.seqNos[shard] ?? at)) }
-      : each;
+    if (!before) return each;
+    // read earlier, it is the lower one, whatever its values are
+    if (before.field) return before;
+    return { ...each, seqNos: each.seqNos.map((at, shard) => Math.min(at, before.seqNos[shard] ?? at)) };
   });
 }

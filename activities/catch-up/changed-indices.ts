@@ -5,14 +5,25 @@ import type { Cluster } from '../elasticsearch/cluster';
 import { chunkNames, indexPath } from '../elasticsearch/index-names';
 import { selectsName } from '../planning/select-indices';
 import { isMarkOf, markSetting } from '../snapshots/restored-indices';
-import { readSettings, readShards, readStates, type FlatSettings, type ShardNow } from './read-shards';
+import {
+  readOperations,
+  readSettings,
+  readShards,
+  readStates,
+  type FlatSettings,
+  type Operations,
+  type ShardNow,
+} from './read-shards';
 
 /** An index that this round follows. */
 export interface Followed {
   position: CatchUpPositions;
   /** On the target. */
   target: string;
+  /** Of what is followed by sequence numbers. */
   shards: Map<number, ShardNow>;
+  /** Of what is followed by a field: as it was before the round, and so before any refresh. */
+  operations?: Operations;
 }
 
 export interface Looked {
@@ -38,7 +49,7 @@ export async function lookAtIndices(
   const names = positions.map(({ index }) => index);
   const called = (name: string) => targetName(runbook, name);
   const [ofSource, ofTarget] = await Promise.all([
-    readSettings(source, names, ['index.uuid']),
+    readSettings(source, names, ['index.uuid', shardsSetting]),
     readSettings(target, names.map(called), ['index.uuid', markSetting]),
   ]);
   const candidates: Followed[] = [];
@@ -49,16 +60,32 @@ export async function lookAtIndices(
     else candidates.push({ position, target: called(position.index), shards: new Map() });
   }
 
+  const isByField = ({ position }: Followed) => position.field !== undefined;
+  const silent = new Map<Followed, number[]>();
+  const byField = candidates.filter(isByField);
+  const operations = await readOperations(
+    source,
+    byField.map(({ position }) => position.index),
+  );
+  for (const candidate of byField) {
+    const { index } = candidate.position;
+    const found = operations.get(index);
+    const missing = missingOf(Number(ofSource.get(index)?.[shardsSetting] ?? 1), found?.shards ?? []);
+    // what lies on a shard that does not answer would be passed over
+    if (!found || missing.length > 0) silent.set(candidate, missing);
+    else looked.followed.push({ ...candidate, operations: found });
+  }
+
+  const bySequence = candidates.filter((candidate) => !isByField(candidate));
   const shards = await readShards(
     source,
-    candidates.map(({ position }) => position.index),
+    bySequence.map(({ position }) => position.index),
   );
-  const silent: Followed[] = [];
-  for (const candidate of candidates) {
+  for (const candidate of bySequence) {
     const { index, seqNos } = candidate.position;
     const found = shards.get(index) ?? new Map<number, ShardNow>();
     candidate.shards = found;
-    if (found.size < seqNos.length) silent.push(candidate);
+    if (found.size < seqNos.length) silent.set(candidate, missingOf(seqNos.length, [...found.keys()]));
     if (found.size > 0) looked.followed.push(candidate);
     const lost = lostWrites(candidate);
     if (lost.length > 0) looked.lostWrites.set(index, lost);
@@ -89,19 +116,24 @@ function sentenceOf({ shard, sourceAt, readUpTo }: LostWrites[number]): string {
   return `shard ${shard} of the source had given ${sourceAt} as its last sequence number, and had been read up to ${readUpTo}: the source lost writes (an older copy became the primary), and what it numbers ${sourceAt + 1} to ${readUpTo} anew is not followed. Move this index anew: abort this run and start another; or let it end, delete the index on the target, and move it by a run of its own (select.include)`;
 }
 
+const shardsSetting = 'index.number_of_shards';
+
+function missingOf(count: number, there: readonly number[]): number[] {
+  return Array.from({ length: count }, (_, shard) => shard).filter((shard) => !there.includes(shard));
+}
+
 /** Shards that tell nothing of themselves: of a closed index, or without a primary. */
-async function addSilent(indices: readonly Followed[], source: Cluster, looked: Looked): Promise<void> {
+async function addSilent(indices: Map<Followed, number[]>, source: Cluster, looked: Looked): Promise<void> {
   const states = await readStates(
     source,
-    indices.map(({ position }) => position.index),
+    [...indices.keys()].map(({ position }) => position.index),
   );
-  for (const { position, shards } of indices) {
+  for (const [{ position }, missing] of indices) {
     const where = `index ${position.index}`;
     if (states.get(position.index)?.isOpen === false) {
       looked.differences.push({ where, what: 'it is closed on the source: it is followed again once it is open' });
       continue;
     }
-    const missing = position.seqNos.map((_, shard) => shard).filter((shard) => !shards.has(shard));
     looked.unread.push({
       where,
       what: `no primary on the source at present of shard ${missing.slice(0, 10).join(', ')}`,

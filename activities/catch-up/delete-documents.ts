@@ -1,8 +1,10 @@
 import { pause, throwIfCancelled } from '../context';
+import { bytesOf } from '../copy/cut-hits';
 import type { Cluster } from '../elasticsearch/cluster';
 import { permanent, transient } from '../failure';
 import { deletion, getDocuments, sendBulk, type DocumentKey, type Stored } from './documents';
-import { readShards, readStates } from './read-shards';
+import { keyOfHit, nameOf, searchIds } from './read-ids';
+import { readShards, readStates, refresh } from './read-shards';
 import type { Place } from './requests';
 
 export interface DeleteSides {
@@ -12,6 +14,8 @@ export interface DeleteSides {
   target: Place;
   sourceCluster: Cluster;
   targetCluster: Cluster;
+  /** Which documents of the source are to be on the target; what left it is gone, though the source has it. */
+  query?: Record<string, unknown>;
 }
 
 const bulkDeletes = 1_000;
@@ -21,7 +25,8 @@ const mostLooks = 5;
  * Deletes from the target what the source has no more. First each document is looked up on the target, then on the source,
  * in real time: what is deleted is what was seen before the source was asked, or nothing. That it is absent must be for
  * good: a delete that no replica has yet is undone when its primary fails. So the global checkpoint is waited for until it
- * has come over every number that the shards had given, under the same primaries.
+ * has come over every number that the shards had given, under the same primaries. Before 6.0 there is no such number: a get
+ * that finds nothing, before and after which the primaries are the same, is all that can be had.
  *
  * A document that is created again meanwhile has a number above the checkpoint and comes in the next round. Killed at any
  * moment: what is deleted is no suspect in the next search. Answers how many were deleted.
@@ -48,12 +53,14 @@ export async function deleteAbsent(sides: DeleteSides, suspects: readonly Docume
 }
 
 async function absentForGood(
-  { uuid, source, sourceCluster }: DeleteSides,
+  { uuid, source, sourceCluster, query }: DeleteSides,
   suspects: readonly DocumentKey[],
 ): Promise<Set<DocumentKey>> {
   for (let look = 1; look <= mostLooks; look++) {
     const before = await termsOf(sourceCluster, source.index, uuid);
-    const stored = await getDocuments(source, suspects);
+    const stored = await (query === undefined
+      ? getDocuments(source, suspects)
+      : findDocuments(sourceCluster, source, suspects, query));
     const absent = suspects.filter((key, index) => !isSame(stored[index], key));
     if (absent.length === 0) return new Set();
     await untilReplicated(sourceCluster, source.index);
@@ -65,6 +72,33 @@ async function absentForGood(
     where: `source cluster: ${source.index}`,
     remedy: 'see why its nodes leave; it is tried again',
   });
+}
+
+/** As `getDocuments`, of those that the query chooses. A search sees what a refresh has shown it: so that comes first. */
+async function findDocuments(
+  cluster: Cluster,
+  place: Place,
+  keys: readonly DocumentKey[],
+  query: Record<string, unknown>,
+): Promise<Stored[]> {
+  await refresh(cluster, [place.index]);
+  const found = new Map<string, Stored>();
+  for (let from = 0; from < keys.length; from += bulkDeletes) {
+    const ids = [...new Set(keys.slice(from, from + bulkDeletes).map(({ id }) => id))];
+    // an id may be there once under each routing
+    for await (const page of searchIds(place, { bool: { filter: [{ ids: { values: ids } }, query] } })) {
+      for (let hit = 0; hit < page.count; hit++) {
+        const { id, routing } = keyOfHit(page, hit);
+        const version = BigInt(bytesOf(page, hit, 'version')?.toString() ?? 0);
+        found.set(nameOf({ id, ...(routing === undefined ? {} : { routing }) }), {
+          isThere: true,
+          version,
+          ...(routing === undefined ? {} : { routing }),
+        });
+      }
+    }
+  }
+  return keys.map((key) => found.get(nameOf(key)) ?? { isThere: false });
 }
 
 /** Under another routing it is another document, which may stand on the same shard of one side only. */

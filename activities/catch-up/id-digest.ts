@@ -1,13 +1,16 @@
 /**
- * The ids of a shard boiled down to numbers, in as many buckets as are wanted: what has the same numbers has the same ids,
+ * The ids of a shard, with their versions if wanted, boiled down to numbers, in as many buckets as are wanted: what has the same numbers has the same ids,
  * whatever order they came in. Twelve bytes a bucket, however many ids there are.
  */
 export interface IdDigest {
   readonly buckets: number;
-  add(id: Buffer): void;
+  /** The bucket is that of the id, whatever is told of it besides. */
+  add(id: Buffer, besides?: Buffer): void;
   count(bucket: number): number;
   /** Buckets that hold other ids than the other digest's. */
   differing(other: IdDigest): number[];
+  /** What a bucket holds, in a few characters. */
+  of(bucket: number): string;
   /** For the comparison. */
   readonly sums: { counts: Uint32Array; added: Uint32Array; mixed: Uint32Array };
 }
@@ -31,14 +34,16 @@ export function idDigest(buckets: number): IdDigest {
   return {
     buckets,
     sums: { counts, added, mixed },
-    add(id) {
-      const [first, second] = hashes(id);
+    add(id, besides) {
+      let [first, second] = hashes(id);
       const bucket = first & (buckets - 1);
+      if (besides !== undefined) [first, second] = hashes(besides, first, second);
       counts[bucket] = (counts[bucket] as number) + 1;
       added[bucket] = (added[bucket] as number) + second;
       mixed[bucket] = (mixed[bucket] as number) ^ Math.imul(first, 0x9e3779b1) ^ Math.imul(second, 0x85ebca6b);
     },
     count: (bucket) => counts[bucket] ?? 0,
+    of: (bucket) => `${counts[bucket]} ${added[bucket]} ${mixed[bucket]}`,
     differing(other) {
       const found: number[] = [];
       for (let bucket = 0; bucket < buckets; bucket++)
@@ -58,9 +63,7 @@ export function bucketOf(id: Buffer, buckets: number): number {
 }
 
 /** Two hashes of 32 bits in one walk, each mixed once more at its end so that all its bits count. */
-function hashes(id: Buffer): [number, number] {
-  let first = 0x811c9dc5;
-  let second = 0x2545f491;
+function hashes(id: Buffer, first = 0x811c9dc5, second = 0x2545f491): [number, number] {
   for (let at = 0; at < id.length; at++) {
     const byte = id[at] as number;
     first = Math.imul(first ^ byte, 0x01000193);

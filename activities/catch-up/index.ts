@@ -1,9 +1,10 @@
-import type { CatchUpActivities } from '../../contracts/catch-up';
+import { isByField, type CatchUpActivities } from '../../contracts/catch-up';
 import { cancellationSignal, heartbeat } from '../context';
 import type { CopyDependencies } from '../copy';
 import { readingOf } from '../copy/part-reader';
 import { reporting } from '../elasticsearch/reporting';
 import { permanent } from '../failure';
+import { readFieldPositions } from './field-positions';
 import { beginCatchUp, endCatchUp, readPositions } from './positions';
 import { catchUpRound } from './round';
 import { readSeries } from './series';
@@ -15,8 +16,16 @@ const readConnections = 8;
 export function createCatchUpActivities({ clusters, failedDocumentsDirectory }: CopyDependencies): CatchUpActivities {
   return {
     /** May run twice: it only reads. */
-    async readPositions({ runbook, indices }) {
-      return { positions: await readPositions(await clusters.connect(runbook, 'source'), indices) };
+    async readPositions(input) {
+      const { runbook, indices } = input;
+      const source = await clusters.connect(runbook, 'source');
+      if (!isByField(runbook.catchUp?.kind)) return { positions: await readPositions(source, indices) };
+      const reader = await clusters.openBytes(runbook, 'source', { connections: readConnections });
+      try {
+        return { positions: await readFieldPositions(source, reader, input, cancellationSignal()) };
+      } finally {
+        reader.close();
+      }
     },
 
     /** Twice: what is set already is left alone. */
@@ -38,7 +47,7 @@ export function createCatchUpActivities({ clusters, failedDocumentsDirectory }: 
         clusters.connect(runbook, 'source'),
         clusters.connect(runbook, 'target'),
       ]);
-      if (readingOf(source.version) === 'scroll') {
+      if (readingOf(source.version) === 'scroll' && input.positions.some(({ field }) => field === undefined)) {
         throw permanent({
           type: 'ClusterRequestFailed',
           message: `a source of ${source.version.text} has no sequence numbers`,

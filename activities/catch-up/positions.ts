@@ -53,6 +53,7 @@ export async function startPositions(
     positions.map(({ index }) => called(index)),
   );
   return positions.map((position) => {
+    if (position.field) return position;
     const shards = restored.get(called(position.index));
     const seqNos = position.seqNos.map((seqNo, shard) => Math.min(seqNo, shards?.get(shard)?.maxSeqNo ?? -1));
     return { ...position, seqNos, restored: seqNos };

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { Cluster } from '../elasticsearch/cluster';
 import { chunkNames, indexPath } from '../elasticsearch/index-names';
 import { classifyAnswer } from '../elasticsearch/classify-error';
@@ -12,10 +13,12 @@ export async function readSettings(
   wanted: readonly string[],
 ): Promise<Map<string, FlatSettings>> {
   const found = new Map<string, FlatSettings>();
+  // 5.x does not know flat_settings where names of settings are given
+  const chosen = cluster.version.major === 5 ? '' : `/${wanted.join(',')}`;
   for (const chunk of chunkNames(names)) {
     const { status, body } = await cluster.request<Record<string, { settings?: FlatSettings }>>({
       method: 'GET',
-      path: `/${indexPath(chunk)}/_settings/${wanted.join(',')}`,
+      path: `/${indexPath(chunk)}/_settings${chosen}`,
       query: { flat_settings: true, ignore_unavailable: true, allow_no_indices: true, expand_wildcards: 'all' },
       allow: [404],
     });
@@ -72,6 +75,65 @@ export async function readShards(
         if (checkpoint !== undefined && maxSeqNo !== undefined) now.set(Number(number), { checkpoint, maxSeqNo });
       }
       found.set(name, now);
+    }
+  }
+  return found;
+}
+
+interface OperationsAnswer {
+  indices?: Record<
+    string,
+    {
+      primaries?: { docs?: { count?: number }; store?: { size_in_bytes?: number } };
+      shards?: Record<
+        string,
+        {
+          routing?: { primary?: boolean; state?: string; node?: string };
+          indexing?: { index_total?: number; delete_total?: number };
+          seq_no?: { max_seq_no?: number };
+        }[]
+      >;
+    }
+  >;
+}
+
+export interface Operations {
+  /** Shards that have a started primary. */
+  shards: number[];
+  /** What the primaries have been asked for since they are where they are; another text says that there may be more. */
+  mark: string;
+  /** Of a document on disk, about. */
+  documentBytes: number;
+}
+
+/** What can be asked of every version: those before 6.0 give no numbers, but they count what they do. */
+export async function readOperations(cluster: Cluster, names: readonly string[]): Promise<Map<string, Operations>> {
+  const found = new Map<string, Operations>();
+  const members = ['routing.primary', 'routing.state', 'routing.node', 'indexing.index_total', 'indexing.delete_total'];
+  const ofShards = [...members, 'seq_no.max_seq_no'].map((name) => `indices.*.shards.*.${name}`);
+  const filter = ['indices.*.primaries.docs.count', 'indices.*.primaries.store.size_in_bytes', ...ofShards];
+  for (const chunk of chunkNames(names)) {
+    const { status, body } = await cluster.request<OperationsAnswer>({
+      method: 'GET',
+      path: `/${indexPath(chunk)}/_stats/docs,store,indexing`,
+      query: { level: 'shards', ignore_unavailable: true, filter_path: filter.join(',') },
+      allow: [404],
+    });
+    if (status >= 300) continue;
+    for (const [name, { primaries, shards = {} }] of Object.entries(body.indices ?? {})) {
+      const started = Object.entries(shards).flatMap(([number, copies]) => {
+        const primary = copies.find(({ routing }) => routing?.primary === true && isStarted(routing.state));
+        return primary ? [{ shard: Number(number), ...primary }] : [];
+      });
+      const marks = started.map(
+        ({ shard, routing, indexing, seq_no }) =>
+          `${shard} ${routing?.node} ${indexing?.index_total} ${indexing?.delete_total} ${seq_no?.max_seq_no}`,
+      );
+      found.set(name, {
+        shards: started.map(({ shard }) => shard),
+        mark: createHash('sha256').update(marks.sort().join('\n')).digest('hex').slice(0, 16),
+        documentBytes: (primaries?.store?.size_in_bytes ?? 0) / Math.max(1, primaries?.docs?.count ?? 0),
+      });
     }
   }
   return found;

@@ -1,11 +1,12 @@
 import type { CatchUpPositions, CatchUpRound, CatchUpRoundInput } from '../../contracts/catch-up';
 import { mergeCauses } from '../../contracts/refusals';
 import { heartbeat, throwIfCancelled } from '../context';
+import { followByField } from './by-field';
 import { changeOf, lookAtIndices, type Followed } from './changed-indices';
 import { readSettings, readShards, readStates, refresh } from './read-shards';
 import { atOnce } from './requests';
 import { searchDeletes } from './search-deletes';
-import { writeShard, type CatchUpSides, type ShardOperations } from './write-shard';
+import { shared, writeShard, type CatchUpSides, type ShardOperations } from './write-shard';
 
 /** Indices that are looked at together: their checkpoints are no older than it takes to follow them. */
 const indicesAtOnce = 100;
@@ -15,9 +16,9 @@ const searchesAtOnce = 2;
 const mostOperations = 250_000;
 
 /**
- * One round: each shard's operations up to its global checkpoint. First the checkpoints are read, then the indices are
+ * One round. By sequence number: each shard's operations up to its global checkpoint. First the checkpoints are read, then the indices are
  * refreshed, then the documents are searched: so all of them can be seen. A position only moves when everything up to it
- * is on the target; deletes may be owed beyond it, and the position says where.
+ * is on the target; deletes may be owed beyond it, and the position says where. By a field: see by-field.ts.
  */
 export async function catchUpRound(input: CatchUpRoundInput, sides: CatchUpSides): Promise<CatchUpRound> {
   const round: CatchUpRound = {
@@ -69,11 +70,15 @@ async function followIndices(
     }
   }
 
-  const moved = movedShards(looked.followed);
+  const [bySequence, byField] = [false, true].map((is) =>
+    looked.followed.filter(({ position }) => (position.field !== undefined) === is),
+  ) as [Followed[], Followed[]];
+  const moved = movedShards(bySequence);
   await refresh(sides.source, [...new Set(moved.map(({ index }) => index))]);
   const written = await writeAll(moved, whileItIsThere, input, sides, round);
   // what was read is only of the index that it was asked of if that one is still there
-  for (const index of await madeAnew(written, sides)) lost.add(index);
+  const ofShards = new Map(written.map(({ followed: { position } }) => [position.index, position]));
+  for (const index of await madeAnew([...ofShards.values()], sides)) lost.add(index);
   for (const { index, shard, toSeqNo, hasHoles, isWhole, refused } of written) {
     const position = reached.get(index);
     if (!position || lost.has(index)) continue;
@@ -81,7 +86,10 @@ async function followIndices(
     if (refused > 0) position.isPartial = true;
     if (hasHoles || !isWhole) position.owed = [...new Set([...(position.owed ?? []), shard])];
   }
-  await atOnce(searchesAtOnce, looked.followed, (followed) =>
+  const followed = await followByField(byField, input, sides, round, whileItIsThere);
+  for (const index of await madeAnew([...followed.values()], sides)) lost.add(index);
+  for (const [index, position] of followed) if (!lost.has(index)) reached.set(index, position);
+  await atOnce(searchesAtOnce, bySequence, (followed) =>
     whileItIsThere(followed, async () => {
       const position = reached.get(followed.position.index);
       if (!position || lost.has(position.index)) return;
@@ -98,7 +106,7 @@ async function followIndices(
     }),
   );
   const stillThere = [...reached.values()].filter(({ index }) => !lost.has(index));
-  round.lag += await lagOf(stillThere, looked.followed, sides);
+  round.lag += await lagOf(stillThere, bySequence, sides);
   // what became of the others is told by the next round, which finds them so
   for (const index of lost)
     round.unread.push({ where: `index ${index}`, what: 'it went away, or was closed, in this round' });
@@ -164,20 +172,10 @@ async function writeAll(
   return done;
 }
 
-/** Limits are the whole round's, and several shards go at once. */
-function shared(limits: CatchUpRoundInput['limits'], among: number): CatchUpRoundInput['limits'] {
-  const part = (value: number) => value / Math.max(1, among);
-  return {
-    ...limits,
-    ...(limits.docsPerSec === undefined ? {} : { docsPerSec: part(limits.docsPerSec) }),
-    ...(limits.bytesPerSec === undefined ? {} : { bytesPerSec: part(limits.bytesPerSec) }),
-  };
-}
-
-async function madeAnew(written: readonly MovedShard[], { source }: CatchUpSides): Promise<string[]> {
-  const positions = new Map(written.map(({ followed: { position } }) => [position.index, position]));
-  const settings = await readSettings(source, [...positions.keys()], ['index.uuid']);
-  return [...positions.values()]
+async function madeAnew(positions: readonly CatchUpPositions[], { source }: CatchUpSides): Promise<string[]> {
+  const names = positions.map(({ index }) => index);
+  const settings = await readSettings(source, names, ['index.uuid']);
+  return positions
     .filter((position) => changeOf(position, settings.get(position.index)?.['index.uuid']) !== undefined)
     .map(({ index }) => index);
 }

@@ -3,8 +3,8 @@ import type { CatchUpRoundInput } from '../../contracts/catch-up';
 import type { CopyTotals } from '../../contracts/document-activities';
 import type { RefusalCause } from '../../contracts/status';
 import { failedDocuments, partFileName } from '../copy/failed-documents';
-import { readingOf } from '../copy/part-reader';
-import { pump } from '../copy/pump';
+import { readingOf, type PartRange, type Reading } from '../copy/part-reader';
+import { pump, type PumpOptions } from '../copy/pump';
 import type { ByteClient } from '../elasticsearch/byte-client';
 import type { Cluster } from '../elasticsearch/cluster';
 import { settleConflicts, settlingConflicts } from './conflicts';
@@ -54,24 +54,49 @@ export function placesOf(sides: CatchUpSides, { index, target }: Pick<ShardOpera
  */
 export async function writeShard(
   operations: ShardOperations,
+  input: Pick<CatchUpRoundInput, 'runbook' | 'limits'>,
+  sides: CatchUpSides,
+  onProgress: (documents: number) => void,
+): Promise<ShardWritten> {
+  const { index, target, shard, afterSeqNo, toSeqNo } = operations;
+  const reading = readingOf(sides.source.version);
+  const chosen: Chosen = {
+    index,
+    target,
+    part: { index, shard, afterSeqNo, toSeqNo },
+    reading: toSeqNo - afterSeqNo <= withoutPit ? 'sequence' : reading,
+    name: partFileName(target, shard, afterSeqNo),
+  };
+  return writeChosen(chosen, input, sides, onProgress);
+}
+
+/** Which documents of an index are read, and how. */
+export interface Chosen extends Pick<ShardOperations, 'index' | 'target'>, Pick<PumpOptions, 'scrollDocuments'> {
+  part: PartRange;
+  reading: Reading;
+  query?: Record<string, unknown>;
+  /** Of the file of those that the target refuses. */
+  name: string;
+}
+
+/** Reads the chosen documents and writes them, conflicts settled. */
+export async function writeChosen(
+  { index, target: onTarget, part, reading, query, name, scrollDocuments }: Chosen,
   { runbook, limits }: Pick<CatchUpRoundInput, 'runbook' | 'limits'>,
   sides: CatchUpSides,
   onProgress: (documents: number) => void,
 ): Promise<ShardWritten> {
-  const { index, target: onTarget, shard, afterSeqNo, toSeqNo } = operations;
-  const { source, target } = placesOf(sides, operations);
+  const { source, target } = placesOf(sides, { index, target: onTarget });
   const { version } = sides.target;
   const { copy } = runbook;
-  const name = partFileName(onTarget, shard, afterSeqNo);
   const failed = failedDocuments(sides.failedDirectory, `catch-up-${name}`, onTarget);
-  const reading = readingOf(sides.source.version);
   let replaced = 0;
   const writer = settlingConflicts(sides.writer, async (documents) => {
     replaced += await settleConflicts(documents, { source, target, version });
   });
   const done = await pump({
-    part: { index, shard, afterSeqNo, toSeqNo },
-    source: { client: sides.reader, reading: toSeqNo - afterSeqNo <= withoutPit ? 'sequence' : reading },
+    part,
+    source: { client: sides.reader, reading },
     target: {
       client: writer,
       index: onTarget,
@@ -79,7 +104,11 @@ export async function writeShard(
       ...(copy?.pipeline === undefined ? {} : { pipeline: copy.pipeline }),
       ...(wantsType(version) ? { type: '_doc' } : {}),
     },
-    choice: copy?.dropFields.length ? { dropFields: copy.dropFields } : {},
+    choice: {
+      ...(query === undefined ? {} : { query }),
+      ...(copy?.dropFields.length ? { dropFields: copy.dropFields } : {}),
+    },
+    ...(scrollDocuments === undefined ? {} : { scrollDocuments }),
     batchBytes: limits.bulkBytes,
     mostInFlight: limits.bulksInFlight,
     ...(limits.docsPerSec === undefined ? {} : { docsPerSec: limits.docsPerSec }),
@@ -96,6 +125,16 @@ export async function writeShard(
     bytes: done.bytes,
     replaced,
     causes: failed.causes(),
+  };
+}
+
+/** Limits are the whole round's, and several shards or indices go at once. */
+export function shared(limits: CatchUpRoundInput['limits'], among: number): CatchUpRoundInput['limits'] {
+  const part = (value: number) => value / Math.max(1, among);
+  return {
+    ...limits,
+    ...(limits.docsPerSec === undefined ? {} : { docsPerSec: part(limits.docsPerSec) }),
+    ...(limits.bytesPerSec === undefined ? {} : { bytesPerSec: part(limits.bytesPerSec) }),
   };
 }
 

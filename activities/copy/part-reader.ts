@@ -3,6 +3,9 @@ import type { Version } from '../elasticsearch/version';
 import { isAtLeast } from '../elasticsearch/version';
 import type { Page } from './cut-hits';
 
+/** In place of a shard's number: a scroll over all of them. */
+export const allShards = -1;
+
 /** What of a part a reader looks at. */
 export type PartRange = Pick<CopyPart, 'index' | 'shard' | 'afterSeqNo' | 'toSeqNo' | 'slice'>;
 
@@ -36,6 +39,8 @@ export interface ReadChoice {
   query?: Record<string, unknown>;
   /** Left out of `_source`: the source then parses bodies, and prints them anew. */
   dropFields?: string[];
+  /** Ids, routings and versions, and no documents; only by scroll. */
+  withoutSource?: boolean;
 }
 
 /** How a source can be read; see sequence-reader.ts and scroll-reader.ts. */

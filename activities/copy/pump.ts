@@ -25,6 +25,8 @@ export interface PumpOptions {
   source: { client: ByteClient; reading: Reading };
   target: { client: ByteClient; index: string; pipeline?: string } & Omit<BulkOptions, 'index'>;
   choice?: ReadChoice;
+  /** Of a page of a scroll, which cannot be told their size; 1000 unless given. */
+  scrollDocuments?: number;
   /** Bytes of a page, and so of a bulk, about; the largest bulk has not more than twice as many, or one document. */
   batchBytes?: number;
   /** Most bulk requests under way. */
@@ -207,13 +209,15 @@ function readLimits(
   };
 }
 
-function readerOf({ source: { reading }, part }: PumpOptions, client: ByteClient, limits: ReadLimits): PartReader {
+function readerOf(
+  { source: { reading }, part, scrollDocuments = 1_000 }: PumpOptions,
+  client: ByteClient,
+  limits: ReadLimits,
+): PartReader {
   return reading === 'scroll'
     ? scrollReader(client, part, scrollDocuments, limits)
     : sequenceReader(client, part, reading, limits);
 }
-
-const scrollDocuments = 1_000;
 
 /** Pages whose documents turned out larger than those before are written in several bulks. */
 function* cuts(page: Page, mostBytes: number): Generator<{ from: number; to: number }> {

@@ -1,10 +1,10 @@
 import { successOf, type ByteClient } from '../elasticsearch/byte-client';
 import { cutHits } from './cut-hits';
 import { post, refusal } from './sequence-reader';
-import type { PartRange, PartReader, ReadLimits, ReadPage } from './part-reader';
+import { allShards, type PartRange, type PartReader, type ReadLimits, type ReadPage } from './part-reader';
 
 /**
- * For sources older than 6.0, whose documents have no sequence numbers. A scroll that is lost cannot be taken up: the part
+ * For sources older than 6.0, whose documents have no sequence numbers, and where documents are asked for by a query. A scroll that is lost cannot be taken up: the part
  * is read again from its beginning, and its checkpoint moves only at its end.
  */
 export function scrollReader(
@@ -12,10 +12,11 @@ export function scrollReader(
   part: PartRange,
   documents: number,
   limits: Omit<ReadLimits, 'mostBytes'>,
+  cluster = 'source cluster',
 ): PartReader {
-  const where = `source cluster, ${part.index}, shard ${part.shard}`;
+  const where = `${cluster}, ${part.index}${part.shard === allShards ? '' : `, shard ${part.shard}`}`;
   const unbounded = { ...limits, mostBytes: Infinity };
-  const { query, dropFields = [] } = limits.choice ?? {};
+  const { query, dropFields = [], withoutSource } = limits.choice ?? {};
   const firstPage = {
     size: Math.min(documents, limits.mostDocuments ?? documents),
     version: true,
@@ -23,12 +24,13 @@ export function scrollReader(
     ...(part.slice ? { slice: part.slice } : {}),
     ...(query === undefined ? {} : { query }),
     ...(dropFields.length > 0 ? { _source: { excludes: dropFields } } : {}),
+    ...(withoutSource ? { _source: false } : {}),
   };
   let scrollId: string | undefined;
   return {
     async next(): Promise<ReadPage | undefined> {
       // a slice finds its shard by itself, and would find nothing on another one
-      const preference = part.slice ? '' : `&preference=_shards:${part.shard}`;
+      const preference = part.slice || part.shard === allShards ? '' : `&preference=_shards:${part.shard}`;
       const answer =
         scrollId === undefined
           ? await post(

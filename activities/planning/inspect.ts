@@ -51,7 +51,11 @@ export async function inspect(
     return result;
   }
   const watchWrites = runbook.freeze === 'none' && !runbook.catchUp;
-  const selected = await readSelected(source.cluster, selection.selected, { watchWrites });
+  const { field } = runbook.catchUp ?? {};
+  const selected = await readSelected(source.cluster, selection.selected, {
+    watchWrites,
+    ...(field === undefined ? {} : { field }),
+  });
   Object.assign(stage, { done: 2, detail: `${selected.length} indices read` });
   const called = (name: string) => targetName(runbook, name);
   const present = selected.map(({ name }) => called(name)).filter((name) => name in (target.view?.names.indices ?? {}));

@@ -4,7 +4,7 @@ import { chunkNames, indexPath } from '../elasticsearch/index-names';
 import { isAtLeast } from '../elasticsearch/version';
 import type { CatIndex, IlmExplainAnswer, IndexStatsAnswer, MappingsAnswer, SettingsAnswer } from './answers';
 import { isMarkOf, markSetting } from '../snapshots/restored-indices';
-import { fieldTypesOf, losesSource } from './field-types';
+import { fieldAt, fieldTypesOf, losesSource, type MappedField } from './field-types';
 import type { Selectable } from './select-indices';
 import { createdVersion } from './versions';
 import type { IndexSettings, IndexView, NamesView, SelectedIndex, TakenIndex } from './view';
@@ -58,18 +58,21 @@ async function readViews(cluster: Cluster, names: NamesView, path: string): Prom
 export async function readSelected(
   cluster: Cluster,
   indices: IndexView[],
-  { watchWrites }: { watchWrites: boolean },
+  { watchWrites, field }: { watchWrites: boolean; field?: string },
 ): Promise<SelectedIndex[]> {
   const open = indices.filter(({ status }) => status === 'open').map(({ name }) => name);
   const since = Date.now();
   const types = new Map<string, string[]>();
   const sourceless = new Set<string>();
+  const fields = new Map<string, MappedField>();
   const lifecycle = new Map<string, number>();
   for (const chunk of chunkNames(indices.map(({ name }) => name))) {
     const mappings = await get<MappingsAnswer>(cluster, `/${indexPath(chunk)}/_mapping`, lenient);
     for (const [name, { mappings: mapping }] of Object.entries(mappings)) {
       types.set(name, fieldTypesOf(mapping));
       if (losesSource(mapping)) sourceless.add(name);
+      const found = field === undefined ? undefined : fieldAt(mapping, field);
+      if (found) fields.set(name, found);
     }
   }
   const managed = indices.filter(({ settings }) => settings['index.lifecycle.name'] !== undefined);
@@ -94,11 +97,13 @@ export async function readSelected(
     const { indexing } = later.indices?.[index.name]?.primaries ?? {};
     const operations = (indexing?.index_total ?? 0) + (indexing?.delete_total ?? 0);
     const at = lifecycle.get(index.name);
+    const catchUpField = fields.get(index.name);
     return {
       ...index,
       documents: counts.get(index.name) ?? index.documents,
       fieldTypes: types.get(index.name) ?? [],
       hasSource: !sourceless.has(index.name),
+      ...(catchUpField ? { catchUpField } : {}),
       // a shard that moved or restarted begins again at 0: that is no sign of writes
       operationsInAMoment: Math.max(0, operations - index.operations),
       ...(at === undefined ? {} : { lifecycleDateMs: at }),

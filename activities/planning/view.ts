@@ -1,4 +1,5 @@
 import type { ClusterFacts, IndexFacts } from '../../contracts/plan';
+import type { MappedField } from './field-types';
 
 /**
  * What was gathered of the two clusters, in our own words: the checks are pure functions of it. It stays inside the
@@ -99,6 +100,8 @@ export interface SelectedIndex extends IndexView {
   fieldTypes: string[];
   /** Whether documents can be read back as they were sent: `_source` is on, and no field is left out of it. */
   hasSource: boolean;
+  /** What `catchUp.field` is mapped as; left out where no field is asked for, or the index does not have it. */
+  catchUpField?: MappedField;
   /** Writes between two looks a moment apart. */
   operationsInAMoment: number;
   /** Where its lifecycle is: when its age began to count. */

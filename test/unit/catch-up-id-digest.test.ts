@@ -30,6 +30,20 @@ test('an id in the place of another shows though the counts are the same', () =>
   expect(one.differing(other)).toEqual([0]);
 });
 
+test('another version of an id shows in the bucket of the id, and is told from the same', () => {
+  const [one, other, same] = [idDigest(1024), idDigest(1024), idDigest(1024)];
+  for (const id of ids(3_000)) {
+    one.add(id, Buffer.from('7'));
+    same.add(id, Buffer.from('7'));
+    other.add(id, Buffer.from(id.equals(Buffer.from('document-12')) ? '8' : '7'));
+  }
+  const bucket = bucketOf(Buffer.from('document-12'), 1024);
+  expect(one.differing(same)).toEqual([]);
+  expect(one.differing(other)).toEqual([bucket]);
+  expect(one.of(bucket)).toBe(same.of(bucket));
+  expect(one.of(bucket)).not.toBe(other.of(bucket));
+});
+
 test('ids of every make spread evenly over the buckets', () => {
   const makes: Record<string, (n: number) => string> = {
     counted: (n) => String(n),

@@ -1,6 +1,9 @@
+import { isByField } from '../../../contracts/catch-up';
 import type { MigrationRunbook } from '../../../contracts/runbook';
+import type { CatchUpSettings } from '../../../contracts/runbook-documents';
 import type { Check } from '../../../contracts/status';
 import { isAtLeast } from '../../elasticsearch/version';
+import { fieldTypeOf, isDate, type MappedField } from '../field-types';
 import type { ClusterView, SelectedIndex } from '../view';
 import { nameOf } from './cluster-checks';
 import { failed, listed, noneOf, passed, type CheckSubject } from './make-check';
@@ -19,15 +22,6 @@ export function checkCatchUp(
     where: nameOf(source),
     wanted: 'a source that can be followed in the way that catchUp.kind says',
   };
-  if (catchUp.kind !== 'sequence' && catchUp.kind !== 'time-series') {
-    return [
-      failed(
-        subject,
-        `catchUp.kind is ${catchUp.kind}`,
-        'only sequence and time-series can be carried out by this version: set one of them, or leave catchUp out',
-      ),
-    ];
-  }
   if (catchUp.kind === 'time-series' && !select.include.some((name) => name.includes('*'))) {
     return [
       failed(
@@ -50,10 +44,7 @@ export function checkCatchUp(
       ),
     ];
   }
-  const byField =
-    catchUp.kind === 'time-series'
-      ? 'set catchUp.kind to time-field, which goes by a field of the documents, and move new indices by runs of their own; or '
-      : '';
+  if (isByField(catchUp.kind)) return [checkField(catchUp, subject, selected)];
   const hasNumbers = distribution === 'opensearch' || isAtLeast({ text: version }, '6.0.0');
   return [
     hasNumbers
@@ -61,9 +52,36 @@ export function checkCatchUp(
       : failed(
           subject,
           `${version} has no sequence numbers`,
-          `${byField}leave catchUp out, and stop the writers or set freeze to beforeMove`,
+          'set catchUp.kind to time-field, if every update sets a field with the time, or to append-only; or leave catchUp out, and stop the writers or set freeze to beforeMove',
         ),
   ];
+}
+
+/** Of the field in every index that is open: a closed one is written to by nobody. */
+function checkField(
+  { kind, field = '', compareDeletesEvery }: CatchUpSettings,
+  subject: CheckSubject,
+  selected: SelectedIndex[],
+): Check {
+  const wanted = kind === 'time-field' ? 'a date' : 'a date or a number';
+  const isRight = ({ type }: MappedField) => {
+    const found = fieldTypeOf(type);
+    return found !== undefined && (kind === 'append-only' || isDate(found));
+  };
+  const wrong = selected.flatMap(({ name, status, catchUpField: found }) => {
+    if (status !== 'open') return [];
+    if (!found) return [`${name} (not mapped)`];
+    if (!isRight(found)) return [`${name} (${found.obstacle ?? found.type})`];
+    return found.obstacle === undefined ? [] : [`${name} (${found.obstacle})`];
+  });
+  const when =
+    compareDeletesEvery === undefined ? 'before the cutover' : `every ${compareDeletesEvery} and before the cutover`;
+  return noneOf(subject, wrong, {
+    good: `${field} is ${wanted} in every open index; deletes are seen by comparison only, ${when}`,
+    bad: `${field} is not ${wanted} that can be searched and sorted by`,
+    remedy:
+      'name another catchUp.field, move those indices in a run of their own, or take sequence, which needs no field, from 6.0 on',
+  });
 }
 
 /** What only matters where documents are moved one by one. */

@@ -1,0 +1,180 @@
+import type { CatchUpPositions, CatchUpRound, CatchUpRoundInput } from '../../contracts/catch-up';
+import type { FieldPosition } from '../../contracts/document-activities';
+import { parseDuration } from '../../contracts/durations';
+import { heartbeat, scheduledAtMs, throwIfCancelled } from '../context';
+import { allShards } from '../copy/part-reader';
+import { partFileName } from '../copy/failed-documents';
+import { isDate } from '../planning/field-types';
+import type { Followed } from './changed-indices';
+import { compareSides } from './compare-sides';
+import { allOf, countWhere, largestValue, queryOf, smallestValue } from './field-requests';
+import { advanced, aged, below, cutOff, isAbove, lowerBound, within } from './field-values';
+import { readOperations, refresh } from './read-shards';
+import { atOnce, type Place } from './requests';
+import { placesOf, shared, writeChosen, type CatchUpSides, type ShardWritten } from './write-shard';
+
+const indicesAtOnce = 4;
+/** Above what was read before, in one round: what a killed round does again is bounded. */
+const mostDocuments = 250_000;
+/** Of a page, by what a document takes on disk, where it is compressed. */
+const documentsOfPage = { least: 10, most: 1_000 };
+
+/**
+ * The round of indices that are followed by a field. In this order: what the source has been asked for so far, a refresh, the
+ * largest value, the documents from the lower bound on. So whatever could be seen when the largest value was read is read.
+ * What becomes visible later with a smaller value is read by a later round, as each begins below what the last one came
+ * to (`lowerBound`).
+ *
+ * An index that was asked for nothing since then has nothing to read, however many documents lie within the window.
+ *
+ * Answers where they stand now. Killed at any moment, the same positions are given again: documents are written as the same
+ * versions.
+ */
+export async function followByField(
+  indices: readonly Followed[],
+  input: CatchUpRoundInput,
+  sides: CatchUpSides,
+  round: CatchUpRound,
+  whileItIsThere: (followed: Followed, act: () => Promise<void>) => Promise<void>,
+): Promise<Map<string, CatchUpPositions>> {
+  const reached = new Map<string, CatchUpPositions>();
+  const isChanged = ({ position: { field }, operations }: Followed) => field?.operations !== operations?.mark;
+  const changed = indices.filter(isChanged);
+  const names = indices.map(({ position }) => position.index);
+  await refresh(
+    sides.source,
+    changed.map(({ position }) => position.index),
+  );
+  const limits = shared(input.limits, Math.min(indicesAtOnce, indices.length));
+  await atOnce(indicesAtOnce, indices, (followed) =>
+    whileItIsThere(followed, async () => {
+      throwIfCancelled(sides.signal);
+      const { index } = followed.position;
+      const position = await readOn(followed, isChanged(followed), { ...input, limits }, sides, round);
+      if (input.deletes !== 'defer' && position.field) {
+        const compared = await compareSides({ ...followed, position }, { ...input, limits }, sides);
+        add(round, compared);
+        round.deleted += compared.deleted;
+        round.lag += compared.left;
+        round.differences.push(...compared.differences);
+        if (compared.refused > 0) position.isPartial = true;
+        delete position.field.mended;
+        if (compared.mended !== undefined) position.field.mended = compared.mended;
+      }
+      reached.set(index, position);
+      heartbeat({ done: reached.size, total: names.length, unit: 'indices', detail: `${index} is followed` });
+    }),
+  );
+  const after = await readOperations(sides.source, [...reached.keys()]);
+  await atOnce(
+    indicesAtOnce,
+    indices.filter(({ position }) => reached.has(position.index)),
+    (followed) =>
+      whileItIsThere(followed, async () => {
+        const { index, field } = reached.get(followed.position.index) as CatchUpPositions;
+        if (!field || field.operations === after.get(index)?.mark) return;
+        round.lag += await countAbove(field, followed, input, sides);
+      }),
+  );
+  return reached;
+}
+
+/** Reads what may have become visible since the last round, up to the largest value or as far as one round goes. */
+async function readOn(
+  { position, target, operations }: Followed,
+  isChanged: boolean,
+  input: CatchUpRoundInput,
+  sides: CatchUpSides,
+  round: CatchUpRound,
+): Promise<CatchUpPositions> {
+  const windowMs = parseDuration(input.runbook.catchUp?.window ?? '60s');
+  const { field, done } = aged(position.field as FieldPosition, scheduledAtMs(), windowMs);
+  if (!isChanged) return { ...position, field: advanced(field, undefined, done) };
+
+  const { index } = position;
+  const { source } = placesOf(sides, { index, target });
+  const query = queryOf(input);
+  const highest = await largestValue(source, field);
+  const to = await endOf(field, highest, source, query);
+  const isWhole = to === highest;
+  const from = lowerBound(field, windowMs);
+  const range = {
+    ...(from === undefined ? {} : { gte: from }),
+    // what lies above, in a time to come, is read each time
+    ...(isWhole || to === undefined ? {} : { lte: to }),
+  };
+  const total = await countWhere(source, [within(field, range), query]);
+  const tell = (read: number) =>
+    heartbeat({ done: Math.min(read, total), total, unit: 'documents', detail: `${index}: writing what has changed` });
+  tell(0);
+  const written =
+    total === 0
+      ? undefined
+      : await writeChosen(
+          {
+            index,
+            target,
+            part: { index, shard: allShards, afterSeqNo: -1, toSeqNo: 0 },
+            reading: 'scroll',
+            scrollDocuments: pageDocuments(operations?.documentBytes ?? 0, input.limits.bulkBytes),
+            query: allOf([within(field, range), query]),
+            name: `${partFileName(target, 0, 0)}-by-field`,
+          },
+          input,
+          sides,
+          tell,
+        );
+  if (written) add(round, written);
+  const reached = advanced(field, to, done);
+  delete reached.operations;
+  if (isWhole && operations) reached.operations = operations.mark;
+  return {
+    ...position,
+    field: reached,
+    ...(written && written.refused > 0 ? { isPartial: true } : {}),
+  };
+}
+
+/** The highest value, or as far as one round goes. */
+async function endOf(
+  field: FieldPosition,
+  highest: string | undefined,
+  source: Place,
+  query: Record<string, unknown> | undefined,
+): Promise<string | undefined> {
+  const { type, through } = field;
+  if (highest === undefined || (through !== undefined && !isAbove(type, highest, through))) return highest;
+  const low = through ?? below(type, (await smallestValue(source, field)) ?? highest);
+  return cutOff(type, low, highest, mostDocuments, (lte) =>
+    countWhere(source, [within(field, { gt: low, lte }), query]),
+  );
+}
+
+/** What came since: documents above what was read, but for those in a time to come, which are read each time. */
+function countAbove(
+  field: FieldPosition,
+  { position: { index }, target }: Followed,
+  input: CatchUpRoundInput,
+  sides: CatchUpSides,
+): Promise<number> {
+  const { source } = placesOf(sides, { index, target });
+  const bounds = {
+    ...(field.through === undefined ? {} : { gt: field.through }),
+    ...(isDate(field.type) ? { lte: 'now' } : {}),
+  };
+  return countWhere(source, [within(field, bounds), queryOf(input)]);
+}
+
+function pageDocuments(documentBytes: number, bulkBytes: number): number {
+  const fitting = Math.floor(bulkBytes / Math.max(1, documentBytes));
+  return Math.max(documentsOfPage.least, Math.min(documentsOfPage.most, fitting));
+}
+
+function add(round: CatchUpRound, done: ShardWritten): void {
+  round.written += done.written;
+  round.superseded += done.superseded;
+  round.refused += done.refused;
+  round.bytes += done.bytes;
+  round.replaced += done.replaced;
+  round.causes.push(...done.causes);
+}
