@@ -5,7 +5,7 @@ import { differences, digestIndices } from '../../lab/digest';
 import { allSteps, startOperator, statusOf, type Operator } from '../support/site-run';
 import { http, makeIndex, sharedPair } from '../support/shared-pair';
 import { seeded } from '../support/source-writer';
-import { startWriter } from '../support/writer';
+import { startWriter, type WriterOptions } from '../support/writer';
 import { waitUntil } from '../support/wait-until';
 
 /**
@@ -13,6 +13,9 @@ import { waitUntil } from '../support/wait-until';
  * source. SHARDLIFT_KILLS says how often; the figures in docs/copy-performance.md are from 50.
  */
 const kills = Number(process.env['SHARDLIFT_KILLS'] ?? 5);
+
+/** Of the other kinds of catch-up, each in a run of its own: SHARDLIFT_KILLS says it of them, too. */
+const killsByField = Number(process.env['SHARDLIFT_KILLS'] ?? 2);
 
 jest.setTimeout(300_000 + kills * 20_000);
 
@@ -88,16 +91,64 @@ test('a copy ends whole, though its workers are killed again and again', async (
   expect(await unlike(['shop-orders', 'shop-customers'], (name) => name.replace('shop-', ''))).toEqual([]);
 });
 
-test('a live source is caught up with and cut over from, workers killed again and again', async () => {
-  const run = 'live-shop';
-  const indices = ['live-orders', 'live-carts'];
-  await makeIndex(pair.source, 'live-orders', 10_000, { number_of_shards: 2, 'index.gc_deletes': '1s' });
-  await makeIndex(pair.source, 'live-carts', 2_000);
-  const writer = startWriter(pair.source, indices, { seed: 11, perSecond: 200, ids: 12_000 });
-  await start(fromExample('06-copy-and-follow.yaml', [[/interval: .*/, 'interval: 1s']]));
-  const killed = await killAtRandom(seeded(11), async () => false);
-  await operator.temporal.kill9();
-  await operator.temporal.restart();
+interface Live {
+  example: string;
+  run: string;
+  indices: [string, string];
+  mappings: Record<string, unknown>;
+  writes: Partial<WriterOptions>;
+  kills: number;
+}
+
+const time = () => `"updated_at":${Date.now() - (Date.now() % 7) * 100},`;
+const lives: [kind: string, live: Live][] = [
+  [
+    'sequence',
+    {
+      example: '06-copy-and-follow.yaml',
+      run: 'live-shop',
+      indices: ['live-orders', 'live-carts'],
+      mappings: {},
+      writes: {},
+      kills,
+    },
+  ],
+  [
+    'time-field',
+    {
+      example: '09-follow-by-time-field.yaml',
+      run: 'legacy-shop',
+      indices: ['legacy-orders', 'legacy-carts'],
+      mappings: { updated_at: { type: 'date' } },
+      writes: { members: time },
+      kills: killsByField,
+    },
+  ],
+  [
+    'append-only',
+    {
+      example: '10-follow-append-only.yaml',
+      run: 'live-events',
+      indices: ['events-a', 'events-b'],
+      mappings: { number: { type: 'long' } },
+      writes: { members: (n) => `"number":${Math.floor(n / 10)},`, addsOnly: true },
+      kills: killsByField,
+    },
+  ],
+];
+
+test.each(lives)('%s: a live source is followed and cut over from, workers killed again and again', async (kind, live) => {
+  const { run, indices, mappings } = live;
+  await makeIndex(pair.source, indices[0], 10_000, { number_of_shards: 2, 'index.gc_deletes': '1s' });
+  await makeIndex(pair.source, indices[1], 2_000);
+  for (const index of indices) await http(`${pair.source}/${index}/_mapping`, 'PUT', { properties: mappings });
+  const writer = startWriter(pair.source, indices, { seed: 11, perSecond: 200, ids: 12_000, ...live.writes });
+  await start(fromExample(live.example, [[/interval: .*/, 'interval: 1s']]));
+  const killed = await killAtRandom(seeded(11), async () => false, live.kills);
+  if (kind === 'sequence') {
+    await operator.temporal.kill9();
+    await operator.temporal.restart();
+  }
   await waitUntil(
     () => statusOf(operator, run).catch(() => undefined),
     (status) => status?.state === 'waiting',
@@ -111,8 +162,9 @@ test('a live source is caught up with and cut over from, workers killed again an
   const status = await statusOf(operator, run);
   const { catchUp } = status;
   process.stdout.write(
-    `${run}: ${killed} workers and the Temporal server killed; ${JSON.stringify(written)}; ${catchUp?.rounds} rounds, ${catchUp?.written} written, ${catchUp?.deleted} deleted\n`,
+    `${run}, ${kind}: ${killed} workers killed${kind === 'sequence' ? ', and the Temporal server' : ''}; ${JSON.stringify(written)}; ${catchUp?.rounds} rounds, ${catchUp?.written} written, ${catchUp?.deleted} deleted\n`,
   );
+  expect(catchUp?.kind).toBe(kind);
   expect(written.adds).toBeGreaterThan(500);
   expect([status.state, status.differences]).toEqual(['completed', []]);
   for (const index of indices) await http(`${pair.source}/${index}/_settings`, 'PUT', { 'index.blocks.write': null });

@@ -27,7 +27,12 @@ interface Line {
  * Adds, updates, deletes, and deletes and creates again, in bulks and one by one, with and without routing, until it is
  * stopped. Ids are few, so that each goes through many lives; some are written under versions of their own, of 19 digits.
  */
-export function startWriter(url: string, index: string, options: { seed: number; ids: number }): SourceWriter {
+export function startWriter(
+  url: string,
+  index: string,
+  /** `members` are put into each document, such as `"at":17`. */
+  options: { seed: number; ids: number; members?: (random: () => number) => string },
+): SourceWriter {
   const random = seeded(options.seed);
   const routings = new Map<string, string>();
   let operations = 0;
@@ -35,7 +40,7 @@ export function startWriter(url: string, index: string, options: { seed: number;
   let isStopped = false;
 
   const body = () =>
-    `{"n":${operations}.0,  "big":9007199254740993,"m":${Math.floor(random() * 1e6)},"text":"é \\u00e9 ${'x'.repeat(Math.floor(random() * 200))}"}`;
+    `{${options.members === undefined ? '' : `${options.members(random)},`}"n":${operations}.0,  "big":9007199254740993,"m":${Math.floor(random() * 1e6)},"text":"é \\u00e9 ${'x'.repeat(Math.floor(random() * 200))}"}`;
 
   function write(id: string): Line {
     const routing = routings.get(id) ?? (random() < 0.3 ? `r${Math.floor(random() * 5)}` : '');

@@ -8,6 +8,16 @@ export interface Written {
   refused: number;
 }
 
+export interface WriterOptions {
+  seed: number;
+  perSecond: number;
+  ids: number;
+  /** Put into each document, such as `"at":17,`. */
+  members?: (n: number) => string;
+  /** Each document is a new one, and none is deleted. */
+  addsOnly?: boolean;
+}
+
 /**
  * An application that writes to a live cluster: adds, updates, deletes, and documents that come again after their delete,
  * some with routing. Bulks as they come, until it is stopped.
@@ -15,7 +25,7 @@ export interface Written {
 export function startWriter(
   url: string,
   indices: readonly string[],
-  { seed, perSecond, ids }: { seed: number; perSecond: number; ids: number },
+  { seed, perSecond, ids, members = () => '', addsOnly = false }: WriterOptions,
 ) {
   const random = seeded(seed);
   const written: Written = { adds: 0, deletes: 0, refused: 0 };
@@ -27,12 +37,13 @@ export function startWriter(
     const count = Math.max(1, Math.round(perSecond / 5));
     for (let each = 0; each < count; each++) {
       const index = indices[Math.floor(random() * indices.length)];
-      const id = Math.floor(random() * ids);
+      const id = addsOnly ? ids + counter : Math.floor(random() * ids);
       const routing = id % 17 === 0 ? `,"routing":"r${id % 5}"` : '';
-      if (random() < 0.2) lines.push(`{"delete":{"_index":"${index}","_id":"${id}"${routing}}}`);
+      if (!addsOnly && random() < 0.2) lines.push(`{"delete":{"_index":"${index}","_id":"${id}"${routing}}}`);
       else {
         lines.push(`{"index":{"_index":"${index}","_id":"${id}"${routing}}}`);
-        lines.push(`{"n":${(counter += 1)},"exact":1.0,"text":"written ${random()}"}`);
+        counter += 1;
+        lines.push(`{${members(counter)}"n":${counter},"exact":1.0,"text":"written ${random()}"}`);
       }
     }
     const { body } = await http<{ items?: Record<string, { status: number }>[] }>(

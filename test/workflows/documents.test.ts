@@ -318,3 +318,41 @@ test('a node whose host is not given is not let in by the run: the preflight ref
     await result();
   });
 });
+
+test('by a field: where it begins is read before the parts are cut, and both sides are compared when that is due', async () => {
+  const modes: string[] = [];
+  const totals = { written: 0, superseded: 0, refused: 0, bytes: 0, replaced: 0, deleted: 0, lag: 0, causes: [] };
+  const field = { name: 'at', type: 'date' as const, through: '1700000000000' };
+  const positions = [{ index: 'index-1', uuid: 'uuid-index-1', seqNos: [], field }];
+  await started(
+    runbookByCopy({
+      catchUp: { kind: 'time-field', field: 'at', interval: '100ms', compareDeletesEvery: '1s' },
+      freeze: 'atCutover',
+      gates: ['cutover'],
+    }),
+    {
+      readPositions: async () => ({ positions }),
+      planParts: async () => ({ parts: [part(0)] }),
+      copyPart: async () => done(),
+      beginCatchUp: async (input) => ({ changed: true, summary: '', changes: [], positions: input.positions }),
+      catchUpRound: async (input) => {
+        expect(input.positions).toEqual(positions);
+        modes.push(input.deletes);
+        return { ...totals, positions, differences: [], unread: [] };
+      },
+    },
+    async ({ result, reach, decide, calls }) => {
+      await reach(({ state }) => state === 'waiting' && modes.filter((mode) => mode === 'search').length >= 2);
+      await decide('approve', { gate: 'cutover' });
+      expect((await result()).catchUp).toMatchObject({ kind: 'time-field', state: 'drained' });
+      const [read, cut] = ['readPositions', 'planParts'].map((name) => calls.findIndex((call) => call.startsWith(name)));
+      expect(read).toBeGreaterThanOrEqual(0);
+      expect(read).toBeLessThan(cut as number);
+      expect(modes[0]).toBe('defer');
+      // seldom in between, and to the end when it is drained
+      const followed = modes.slice(0, modes.indexOf('compare'));
+      expect(followed.filter((mode) => mode === 'defer').length).toBeGreaterThan(4);
+      expect(modes.slice(-2)).toEqual(['compare', 'compare']);
+    },
+  );
+});
