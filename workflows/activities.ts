@@ -34,7 +34,8 @@ const presets: Partial<Record<keyof All, ActivityOptions>> = {
   copyPart: documents,
   planReindexParts: survey,
   reindexPart: documents,
-  readPositions: survey,
+  // may wait for the window that the runbook names
+  readPositions: documents,
   beginCatchUp: survey,
   catchUpRound: documents,
   readSeries: survey,

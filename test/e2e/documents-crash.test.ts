@@ -137,39 +137,42 @@ const lives: [kind: string, live: Live][] = [
   ],
 ];
 
-test.each(lives)('%s: a live source is followed and cut over from, workers killed again and again', async (kind, live) => {
-  const { run, indices, mappings } = live;
-  await makeIndex(pair.source, indices[0], 10_000, { number_of_shards: 2, 'index.gc_deletes': '1s' });
-  await makeIndex(pair.source, indices[1], 2_000);
-  for (const index of indices) await http(`${pair.source}/${index}/_mapping`, 'PUT', { properties: mappings });
-  const writer = startWriter(pair.source, indices, { seed: 11, perSecond: 200, ids: 12_000, ...live.writes });
-  await start(fromExample(live.example, [[/interval: .*/, 'interval: 1s']]));
-  const killed = await killAtRandom(seeded(11), async () => false, live.kills);
-  if (kind === 'sequence') {
-    await operator.temporal.kill9();
-    await operator.temporal.restart();
-  }
-  await waitUntil(
-    () => statusOf(operator, run).catch(() => undefined),
-    (status) => status?.state === 'waiting',
-    { timeoutMs: 240_000, everyMs: 500, what: 'the gate' },
-  );
-  const approving = operator.cli.run(['approve', run, 'cutover', '--reason', 'test'], { capture: true });
-  expect((await approving).code).toBe(0);
-  // it goes on until the write block meets it, as an application would
-  await waitUntil(() => isEnded(run), Boolean, { timeoutMs: 240_000, everyMs: 500, what: 'the end' });
-  const written = await writer.stop();
-  const status = await statusOf(operator, run);
-  const { catchUp } = status;
-  process.stdout.write(
-    `${run}, ${kind}: ${killed} workers killed${kind === 'sequence' ? ', and the Temporal server' : ''}; ${JSON.stringify(written)}; ${catchUp?.rounds} rounds, ${catchUp?.written} written, ${catchUp?.deleted} deleted\n`,
-  );
-  expect(catchUp?.kind).toBe(kind);
-  expect(written.adds).toBeGreaterThan(500);
-  expect([status.state, status.differences]).toEqual(['completed', []]);
-  for (const index of indices) await http(`${pair.source}/${index}/_settings`, 'PUT', { 'index.blocks.write': null });
-  expect(await unlike(indices)).toEqual([]);
-});
+test.each(lives)(
+  '%s: a live source is followed and cut over from, workers killed again and again',
+  async (kind, live) => {
+    const { run, indices, mappings } = live;
+    await makeIndex(pair.source, indices[0], 10_000, { number_of_shards: 2, 'index.gc_deletes': '1s' });
+    await makeIndex(pair.source, indices[1], 2_000);
+    for (const index of indices) await http(`${pair.source}/${index}/_mapping`, 'PUT', { properties: mappings });
+    const writer = startWriter(pair.source, indices, { seed: 11, perSecond: 200, ids: 12_000, ...live.writes });
+    await start(fromExample(live.example, [[/interval: .*/, 'interval: 1s']]));
+    const killed = await killAtRandom(seeded(11), async () => false, live.kills);
+    if (kind === 'sequence') {
+      await operator.temporal.kill9();
+      await operator.temporal.restart();
+    }
+    await waitUntil(
+      () => statusOf(operator, run).catch(() => undefined),
+      (status) => status?.state === 'waiting',
+      { timeoutMs: 240_000, everyMs: 500, what: 'the gate' },
+    );
+    const approving = operator.cli.run(['approve', run, 'cutover', '--reason', 'test'], { capture: true });
+    expect((await approving).code).toBe(0);
+    // it goes on until the write block meets it, as an application would
+    await waitUntil(() => isEnded(run), Boolean, { timeoutMs: 240_000, everyMs: 500, what: 'the end' });
+    const written = await writer.stop();
+    const status = await statusOf(operator, run);
+    const { catchUp } = status;
+    process.stdout.write(
+      `${run}, ${kind}: ${killed} workers killed${kind === 'sequence' ? ', and the Temporal server' : ''}; ${JSON.stringify(written)}; ${catchUp?.rounds} rounds, ${catchUp?.written} written, ${catchUp?.deleted} deleted\n`,
+    );
+    expect(catchUp?.kind).toBe(kind);
+    expect(written.adds).toBeGreaterThan(500);
+    expect([status.state, status.differences]).toEqual(['completed', []]);
+    for (const index of indices) await http(`${pair.source}/${index}/_settings`, 'PUT', { 'index.blocks.write': null });
+    expect(await unlike(indices)).toEqual([]);
+  },
+);
 
 /** Of what costs CI time: a few, unless asked for more. */
 const seriesKills = Math.min(kills, Number(process.env['SHARDLIFT_KILLS'] ?? 2));

@@ -56,22 +56,25 @@ describe('cutOff', () => {
     expect(await cutOff('integer', '0', '9', 10, values([1, 2, 3]))).toBe('9');
   });
 
-  test.each(['integer', 'decimal', 'date'] as const)('takes no more than the most of %s, and always some', async (type) => {
-    const numbers = Array.from({ length: 10_000 }, (_, n) => n * n);
-    let low = '-1';
-    let taken = 0;
-    for (let rounds = 0; taken < numbers.length; rounds++) {
-      expect(rounds).toBeLessThan(40);
-      const count = values(numbers.filter((number) => number > Number(low)));
-      const to = await cutOff(type, low, '99980001', 700, count);
-      const found = await count(to);
-      expect(found).toBeGreaterThan(0);
-      expect(found).toBeLessThanOrEqual(700);
-      taken += found;
-      low = to;
-    }
-    expect(taken).toBe(numbers.length);
-  });
+  test.each(['integer', 'decimal', 'date'] as const)(
+    'takes no more than the most of %s, and always some',
+    async (type) => {
+      const numbers = Array.from({ length: 10_000 }, (_, n) => n * n);
+      let low = '-1';
+      let taken = 0;
+      for (let rounds = 0; taken < numbers.length; rounds++) {
+        expect(rounds).toBeLessThan(40);
+        const count = values(numbers.filter((number) => number > Number(low)));
+        const to = await cutOff(type, low, '99980001', 700, count);
+        const found = await count(to);
+        expect(found).toBeGreaterThan(0);
+        expect(found).toBeLessThanOrEqual(700);
+        taken += found;
+        low = to;
+      }
+      expect(taken).toBe(numbers.length);
+    },
+  );
 
   test('equal values cannot be told apart: they are taken together', async () => {
     const numbers = [...Array.from({ length: 500 }, () => 40), 90];

@@ -34,7 +34,9 @@ test('a field is found by its path, and what keeps it from being followed is tol
   expect(fieldAt({}, 'at')).toBeUndefined();
 });
 
-const source = { facts: { name: 'old', side: 'source', version: '5.6.16', distribution: 'elasticsearch' } } as ClusterView;
+const source = {
+  facts: { name: 'old', side: 'source', version: '5.6.16', distribution: 'elasticsearch' },
+} as ClusterView;
 
 function check(catchUp: Record<string, unknown>, fields: Record<string, string>) {
   const runbook = runbookOf('r', { method: 'copy', snapshot: undefined, catchUp });

@@ -345,7 +345,9 @@ test('by a field: where it begins is read before the parts are cut, and both sid
       await reach(({ state }) => state === 'waiting' && modes.filter((mode) => mode === 'search').length >= 2);
       await decide('approve', { gate: 'cutover' });
       expect((await result()).catchUp).toMatchObject({ kind: 'time-field', state: 'drained' });
-      const [read, cut] = ['readPositions', 'planParts'].map((name) => calls.findIndex((call) => call.startsWith(name)));
+      const [read, cut] = ['readPositions', 'planParts'].map((name) =>
+        calls.findIndex((call) => call.startsWith(name)),
+      );
       expect(read).toBeGreaterThanOrEqual(0);
       expect(read).toBeLessThan(cut as number);
       expect(modes[0]).toBe('defer');
