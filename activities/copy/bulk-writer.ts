@@ -73,7 +73,7 @@ export function bulkWriter(options: WriterOptions): (body: BulkBody) => Promise<
         // something went through: the patience begins anew
         [progressMs, waitMs] = [performance.now(), firstWaitMs];
       }
-      const failure = outcome.failure ?? tooMuch(where);
+      const failure = outcome.failure ?? tooMuch(where, outcome.failed);
       rate.refused(mark, reasonOf(failure));
       if (performance.now() - progressMs > options.patienceMs) throw failure;
       const wait = waitMs * (0.5 + Math.random() / 2);
@@ -170,10 +170,8 @@ function isPassing(error: unknown): boolean {
   return (error as { nonRetryable?: boolean | null }).nonRetryable === false;
 }
 
-function tooMuch(where: string): Error {
-  return classifyAnswer(where, {
-    status: 429,
-    type: 'es_rejected_execution_exception',
-    reason: 'items of a bulk request were refused since queues are full',
-  });
+/** Of the items that are to be sent again, the reason of the first: full queues, or a disk over its flood stage. */
+function tooMuch(where: string, failed: readonly FailedItem[]): Error {
+  const first = failed.find(({ status }) => status === 429 || status >= 500);
+  return classifyAnswer(where, first ?? { status: 429, type: '', reason: 'items of a bulk request were refused' });
 }

@@ -71,7 +71,7 @@ export function cutHits(text: Buffer): Page {
     return ended;
   });
   if (skipSpace(text, end) !== text.length) throw broken('something follows the answer', end);
-  if (found.has('error')) page.error = JSON.parse(text.toString());
+  if (found.has('error')) page.error = parsed(text, 0, text.length);
   else if (!found.has('hits')) throw broken('the answer has no hits', end);
   return page;
 }

@@ -149,6 +149,18 @@ export function refusal(where: string, { status, body }: ByteAnswer, page: Page 
   return classifyAnswer(where, { status: 503, type: 'shard_failure', reason: why });
 }
 
+/** @throws BrokenJson: half an answer is asked for again like any other, and leaves a point in time to its time limit. */
+function pitIdIn(answer: Buffer): string {
+  try {
+    const { id, pit_id: older } = JSON.parse(answer.toString()) as { id?: string; pit_id?: string };
+    const found = id ?? older;
+    if (found !== undefined) return found;
+  } catch (error) {
+    throw new BrokenJson((error as Error).message);
+  }
+  throw new BrokenJson('a point in time was opened and has no id');
+}
+
 interface Pit {
   /** Opens one when there is none; nothing where the server has no PIT. */
   id(): Promise<string | undefined>;
@@ -167,8 +179,7 @@ function pitOf(client: ByteClient, part: PartRange, reading: Reading, where: str
       if (id === undefined) {
         const path = `${indexOf(part)}/${endpoint}?keep_alive=${keepAlive}&preference=_shards:${part.shard}`;
         const answer = successOf(where, await post(client, path, undefined, limits));
-        const opened = JSON.parse(answer.toString()) as { id?: string; pit_id?: string };
-        id = opened.id ?? opened.pit_id;
+        id = pitIdIn(answer);
       }
       return id;
     },

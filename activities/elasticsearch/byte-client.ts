@@ -3,6 +3,7 @@ import https from 'node:https';
 import { classifyAnswer, classifyTransport, readErrorAnswer } from './classify-error';
 import { FingerprintAgent } from './fingerprint-agent';
 import type { Credentials } from './raw-client';
+import { markHeader, requestMarks, strayAnswer } from './request-mark';
 
 /**
  * Requests whose bodies are bytes on both ways. The official clients' transports make strings of what they read, or copy
@@ -53,6 +54,7 @@ export function openByteClient({ where, urls, credentials = {}, connections }: B
     return { url: new URL(url), agent, request: isTls ? https.request : http.request };
   });
   const authorization = authorizationOf(credentials);
+  const nextMark = requestMarks();
   let turn = 0;
 
   return {
@@ -60,10 +62,11 @@ export function openByteClient({ where, urls, credentials = {}, connections }: B
       const node = nodes[turn++ % nodes.length];
       if (node === undefined) throw new Error(`${where}: no url`);
       try {
-        return await exchange(node, request, authorization);
+        return await exchange(node, request, { ...authorization, [markHeader]: nextMark() });
       } catch (error) {
         if (error instanceof AnswerTooLarge || request.signal?.aborted === true) throw error;
-        throw classifyTransport(`${where}, ${request.method} ${request.path.slice(0, 200)}`, error);
+        const place = `${where}, ${request.method} ${request.path.slice(0, 200)}`;
+        throw error instanceof StrayAnswer ? brokenAnswer(place, error) : classifyTransport(place, error);
       }
     },
     close() {
@@ -91,7 +94,9 @@ interface Node {
   request: typeof http.request;
 }
 
-function exchange(node: Node, request: ByteRequest, authorization: Record<string, string>): Promise<ByteAnswer> {
+class StrayAnswer extends Error {}
+
+function exchange(node: Node, request: ByteRequest, headers: Record<string, string>): Promise<ByteAnswer> {
   const { body = [], contentType = 'application/json', timeoutMs, mostBytes = Infinity, signal } = request;
   const length = body.reduce((sum, buffer) => sum + buffer.length, 0);
   // a prefix before the paths, as of a proxy, is kept
@@ -105,13 +110,20 @@ function exchange(node: Node, request: ByteRequest, authorization: Record<string
         method: request.method,
         agent: node.agent,
         headers: {
-          ...authorization,
+          ...headers,
           ...(length > 0 ? { 'content-type': contentType } : {}),
           'content-length': length,
         },
         ...(signal ? { signal } : {}),
       },
       (response) => {
+        const stray = strayAnswer(headers[markHeader] ?? '', response.headers);
+        if (stray) {
+          // whatever else comes on this connection is not ours either
+          sent.destroy();
+          reject(new StrayAnswer(stray.message));
+          return;
+        }
         readBody(response, mostBytes).then(
           (bytes) => resolve({ status: response.statusCode ?? 0, body: bytes }),
           (error: Error) => {
@@ -179,7 +191,10 @@ export function looselyParsed(body: Buffer): unknown {
   }
 }
 
-/** What a cluster cannot have meant, such as half an answer that a proxy gave a length that fits: it may be asked again. */
+/**
+ * What a cluster cannot have meant: half an answer that a proxy gave a length that fits, none at all, or that of another
+ * request. It may be asked again.
+ */
 export function brokenAnswer(where: string, { message }: Error): Error {
   return classifyAnswer(where, { status: 502, type: 'broken_answer', reason: message });
 }

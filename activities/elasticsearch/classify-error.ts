@@ -88,6 +88,13 @@ const byType: Record<string, Rule> = {
     message: 'the cluster has no elected master',
     remedy: 'bring the master-eligible nodes back, then retry',
   },
+  // not of Elasticsearch: see brokenAnswer
+  broken_answer: {
+    type: 'ClusterUnavailable',
+    retry: true,
+    message: 'an answer came damaged, or that of another request came',
+    remedy: 'look at the proxy or load balancer before the cluster; it is asked again',
+  },
   invalid_index_name_exception: {
     type: 'ClusterRequestFailed',
     retry: false,
@@ -234,6 +241,16 @@ function special({ type, reason }: ErrorAnswer): Rule | undefined {
       retry: false,
       message: 'the share is mounted read-only',
       remedy: 'export and mount it read-write for the nodes of the source, then retry',
+    };
+  }
+  // Lifted by the cluster itself, once there is room again; older ones leave that to the operator, and say FORBIDDEN.
+  if (type === 'cluster_block_exception' && /TOO_MANY_REQUESTS\/12/.test(reason)) {
+    return {
+      type: 'ClusterUnavailable',
+      retry: true,
+      message: 'the disk of a node is over its flood stage: its indices take no writes',
+      remedy:
+        'make room on the disks of the cluster, or add nodes (GET _cat/allocation?v says which is full): the block is lifted by itself, and the run goes on',
     };
   }
   if (type === 'cluster_block_exception' && /FORBIDDEN\/9/.test(reason)) {

@@ -1,11 +1,11 @@
 import { readFile } from 'node:fs/promises';
 import type { ClusterConnection, MigrationRunbook, Side } from '../../contracts/runbook';
-import { cancellationSignal } from '../context';
+import { cancellationSignal, pause } from '../context';
 import { permanent } from '../failure';
 import { resolveSecret } from '../secrets';
 import { classifyAnswer, classifyTransport, readErrorAnswer } from './classify-error';
-import { openByteClient, type ByteClient } from './byte-client';
-import { openClient, type Credentials, type RawClient } from './raw-client';
+import { brokenAnswer, openByteClient, type ByteClient } from './byte-client';
+import { DamagedAnswer, openClient, type Credentials, type RawClient } from './raw-client';
 import { parseVersion, type Version } from './version';
 
 export interface RequestParams {
@@ -116,25 +116,32 @@ export function createClusters(): Clusters & ByteClients {
   };
 }
 
+/** The clients ask again after a lost connection, and not after an answer that is none. Idle, a connection gets in step again. */
+const mostReads = 3;
+const beforeNextReadMs = 200;
+
 async function request<T>(client: RawClient, side: Side, params: RequestParams): Promise<{ status: number; body: T }> {
-  let answer;
-  try {
-    // A cancelled activity need not wait for what it reads; what it writes is let through, so that its end is known.
-    const signal = params.method === 'GET' ? cancellationSignal() : undefined;
-    answer = await client.send({
-      ...params,
-      timeoutMs: params.timeoutMs ?? requestTimeoutMs,
-      ...(signal ? { signal } : {}),
-    });
-  } catch (error) {
-    throw classifyTransport(`${side} cluster, ${params.method} ${params.path.slice(0, 200)}`, error);
+  const where = `${side} cluster, ${params.method} ${params.path.slice(0, 200)}`;
+  for (let attempt = 1; ; attempt++) {
+    let answer;
+    try {
+      // A cancelled activity need not wait for what it reads; what it writes is let through, so that its end is known.
+      const signal = params.method === 'GET' ? cancellationSignal() : undefined;
+      answer = await client.send({
+        ...params,
+        timeoutMs: params.timeoutMs ?? requestTimeoutMs,
+        ...(signal ? { signal } : {}),
+      });
+    } catch (error) {
+      if (!(error instanceof DamagedAnswer)) throw classifyTransport(where, error);
+      if (params.method !== 'GET' || attempt >= mostReads) throw brokenAnswer(where, error);
+      await pause(beforeNextReadMs);
+      continue;
+    }
+    if (answer.status < 300 || params.allow?.includes(answer.status))
+      return { status: answer.status, body: answer.body as T };
+    throw classifyAnswer(where, readErrorAnswer(answer.status, answer.body));
   }
-  if (answer.status < 300 || params.allow?.includes(answer.status))
-    return { status: answer.status, body: answer.body as T };
-  throw classifyAnswer(
-    `${side} cluster, ${params.method} ${params.path.slice(0, 200)}`,
-    readErrorAnswer(answer.status, answer.body),
-  );
 }
 
 interface RootAnswer {

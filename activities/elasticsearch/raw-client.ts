@@ -8,6 +8,7 @@ import {
 import { Client as Client7 } from 'elasticsearch-7';
 import { Client as Client8, ClusterConnectionPool as Pool8 } from 'elasticsearch-8';
 import type { ClusterConnection } from '../../contracts/runbook';
+import { requestMarks, strayAnswer } from './request-mark';
 
 /**
  * The official client of each server major behind one small face. Bodies differ between majors and our verbs are few, so
@@ -24,6 +25,11 @@ export interface RawClient {
     signal?: AbortSignal;
   }): Promise<{ status: number; body: unknown }>;
   close(): Promise<void>;
+}
+
+/** No answer to go by: none came, it is not whole, or it is that of another request. */
+export class DamagedAnswer extends Error {
+  override readonly name = 'DamagedAnswer';
 }
 
 export interface Credentials {
@@ -60,8 +66,10 @@ export function openClient(
   // resurrectStrategy: a node that was down is asked again soon, since nodes restart under our own hands.
   if (major === 7) {
     const client = new Client7({ ...common, resurrectStrategy: 'optimistic', ...(tls ? { ssl: tls } : {}) });
+    const nextMark = requestMarks();
     return {
       async send({ method, path, query, body, timeoutMs, signal }) {
+        const mark = nextMark();
         const pending = client.transport.request(
           {
             method,
@@ -69,13 +77,14 @@ export function openClient(
             ...(query ? { querystring: query } : {}),
             ...(body === undefined ? {} : { body: body as object }),
           },
-          { requestTimeout: timeoutMs, maxRetries: retries(method), ignore: anyStatus },
+          { requestTimeout: timeoutMs, maxRetries: retries(method), ignore: anyStatus, opaqueId: mark },
         );
         const abort = () => pending.abort();
         signal?.addEventListener('abort', abort, { once: true });
         try {
-          const answer = await pending;
-          return { status: answer.statusCode ?? 0, body: answer.body as unknown };
+          return answerOf(method, mark, await pending);
+        } catch (error) {
+          throw damagedOr(error);
         } finally {
           signal?.removeEventListener('abort', abort);
         }
@@ -112,27 +121,55 @@ function openPlain(
 type Auth = { username: string; password: string } | { apiKey: string };
 
 function overTransport(transport: Pick<Transport, 'request'>, close: () => Promise<void>): RawClient {
+  const nextMark = requestMarks();
   return {
     async send({ method, path, query, body, timeoutMs, signal }) {
-      const answer = await transport.request(
-        {
-          method,
-          path,
-          ...(query ? { querystring: query } : {}),
-          ...(body === undefined ? {} : { body: body as object }),
-        },
-        {
-          requestTimeout: timeoutMs,
-          maxRetries: retries(method),
-          ignore: anyStatus,
-          meta: true,
-          ...(signal ? { signal } : {}),
-        },
-      );
-      return { status: answer.statusCode ?? 0, body: answer.body };
+      const mark = nextMark();
+      try {
+        const answer = await transport.request(
+          {
+            method,
+            path,
+            ...(query ? { querystring: query } : {}),
+            ...(body === undefined ? {} : { body: body as object }),
+          },
+          {
+            requestTimeout: timeoutMs,
+            maxRetries: retries(method),
+            ignore: anyStatus,
+            meta: true,
+            opaqueId: mark,
+            ...(signal ? { signal } : {}),
+          },
+        );
+        return answerOf(method, mark, answer);
+      } catch (error) {
+        throw damagedOr(error);
+      }
     },
     close,
   };
+}
+
+interface Answered {
+  statusCode?: number | null;
+  headers?: Record<string, unknown> | null;
+  body?: unknown;
+}
+
+/** The clients take a body of no bytes for an answer, in which nothing of what was asked for is there. */
+function answerOf(method: string, mark: string, { statusCode, headers, body }: Answered) {
+  const status = statusCode ?? 0;
+  const stray = strayAnswer(mark, headers);
+  if (stray) throw new DamagedAnswer(stray.message);
+  if (method !== 'HEAD' && status < 300 && (body === '' || body === undefined || body === null))
+    throw new DamagedAnswer('an answer of success has no body');
+  return { status, body };
+}
+
+function damagedOr(error: unknown): unknown {
+  const { name, message } = error as Error;
+  return name === 'DeserializationError' ? new DamagedAnswer(`the answer is no whole JSON: ${message}`) : error;
 }
 
 function retries(method: string): number {

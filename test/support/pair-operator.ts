@@ -83,6 +83,7 @@ export async function startPairOperator() {
     directory,
     shardlift,
     tell,
+    status,
     reach,
     reachStep,
     /** As `shardlift start` of a file. */

@@ -14,6 +14,8 @@ export function seeded(seed: number): () => number {
 export interface SourceWriter {
   /** Acknowledged operations. */
   readonly operations: number;
+  /** Requests without an answer, or refused, as by a write block: only a patient writer goes on after one. */
+  readonly failures: number;
   /** Ends after the request under way. */
   stop(): Promise<void>;
 }
@@ -31,11 +33,12 @@ export function startWriter(
   url: string,
   index: string,
   /** `members` are put into each document, such as `"at":17`. */
-  options: { seed: number; ids: number; members?: (random: () => number) => string },
+  options: { seed: number; ids: number; members?: (random: () => number) => string; isPatient?: boolean },
 ): SourceWriter {
   const random = seeded(options.seed);
   const routings = new Map<string, string>();
   let operations = 0;
+  let failures = 0;
   let external = 1_700_000_000_000_000_000n;
   let isStopped = false;
 
@@ -91,7 +94,11 @@ export function startWriter(
   async function go(): Promise<void> {
     while (!isStopped) {
       const many = random() < 0.5 ? 1 : 2 + Math.floor(random() * 80);
-      await send(Array.from({ length: many }, linesOfOne).flat());
+      const lines = Array.from({ length: many }, linesOfOne).flat();
+      await send(lines).catch((error: unknown) => {
+        if (options.isPatient !== true) throw error;
+        failures += 1;
+      });
       await new Promise((resolve) => setTimeout(resolve, random() * 100));
     }
   }
@@ -101,6 +108,9 @@ export function startWriter(
   return {
     get operations() {
       return operations;
+    },
+    get failures() {
+      return failures;
     },
     async stop() {
       isStopped = true;

@@ -1,0 +1,136 @@
+import { allSteps, type LiveStatus } from '../../client/live-status';
+import type { MigrationRunbook } from '../../contracts/runbook';
+import { runbookOf } from './fixtures';
+import { documentDifferences, readDocuments } from './read-documents';
+import { makeIndex } from './shared-pair';
+import { startWriter } from './source-writer';
+import { waitUntil } from './wait-until';
+
+/** Whoever starts runs and decides in them: in this process, or by the built command line. */
+export interface Driver {
+  start(runbook: MigrationRunbook): Promise<unknown>;
+  tell(...argv: string[]): Promise<string>;
+  status(run: string): Promise<LiveStatus>;
+}
+
+export interface FaultRun {
+  name: string;
+  /** Where the clusters are, for the writer and the reader. */
+  source: string;
+  target: string;
+  /** How the run reaches them, where that is another way; and the rest of the runbook. */
+  over?: Record<string, unknown>;
+  documents: number;
+  /** Of the copy, so that it can be met in its midst. */
+  docsPerSec: number;
+  seed: number;
+  shards?: number;
+  replicas?: number;
+  patienceMs?: number;
+  /** What is done to it, and when. */
+  copying?(): Promise<void>;
+  following?(): Promise<void>;
+  draining?(): Promise<void>;
+  /** What has made it stuck is mended here; without it, a run that gets stuck is an error. */
+  mend?(status: LiveStatus): Promise<void>;
+}
+
+export interface FaultRunEnd {
+  status: LiveStatus;
+  operations: number;
+  unanswered: number;
+  documents: number;
+  differences: string[];
+  seconds: number;
+}
+
+/**
+ * A whole run of method copy with catchUp sequence, while an application adds, updates, deletes and creates again, until
+ * the write block of the cutover meets it. An independent reader then compares id, routing, version and bytes of each
+ * document.
+ */
+export async function wholeRun(driver: Driver, run: FaultRun): Promise<FaultRunEnd> {
+  const { name, source, target } = run;
+  const beganAt = Date.now();
+  const indices = [`${name}-orders`, `${name}-carts`];
+  const settings = { number_of_replicas: run.replicas ?? 0, 'index.gc_deletes': '1s' };
+  await makeIndex(source, `${name}-orders`, run.documents, { ...settings, number_of_shards: run.shards ?? 2 });
+  await makeIndex(source, `${name}-carts`, Math.ceil(run.documents / 5), settings);
+  const writers = indices.map((index, number) =>
+    startWriter(source, index, { seed: run.seed + number, ids: Math.ceil(run.documents / 4), isPatient: true }),
+  );
+  const patience = { timeoutMs: run.patienceMs ?? 240_000, everyMs: 200 };
+  let mending = Promise.resolve();
+
+  function reach(what: string, isRight: (status: LiveStatus) => boolean): Promise<LiveStatus | undefined> {
+    return waitUntil(
+      async () => {
+        const status = await driver.status(name).catch(() => undefined);
+        if (status?.state !== 'stuck' || status.endedAt !== undefined) return status;
+        if (run.mend === undefined) throw new Error(`${name} is stuck: ${stuckOf(status)}`);
+        await (mending = mending.then(() => run.mend?.(status)));
+        return undefined;
+      },
+      (status) => status !== undefined && isRight(status),
+      { ...patience, what: `${name}: ${what}` },
+    );
+  }
+
+  try {
+    await driver.start(
+      runbookOf(name, {
+        source: { urls: [source] },
+        target: { urls: [target] },
+        method: 'copy',
+        snapshot: undefined,
+        select: { include: [`${name}-*`] },
+        copy: {
+          parts: { maxDocuments: 2_000 },
+          limits: { bulkBytes: '50kb', docsPerSec: run.docsPerSec },
+        },
+        catchUp: { kind: 'sequence', interval: '1s', lagBelow: 500 },
+        freeze: 'atCutover',
+        gates: ['cutover'],
+        ...run.over,
+      }),
+    );
+    const isCopying = ({ batches }: LiveStatus) =>
+      batches.some(({ steps }) => steps.some(({ id, state }) => id.endsWith('/documents') && state === 'running'));
+    if (run.copying) {
+      await reach('the copy', isCopying);
+      await run.copying();
+    }
+    if (run.following) {
+      await reach('the catch-up', ({ catchUp }) => (catchUp?.rounds ?? 0) > 0);
+      await run.following();
+    }
+    await reach('the gate', ({ state }) => state === 'waiting');
+    // a proxy or a server that is away may have the answer: asked until it is there
+    await driver.tell('approve', name, 'cutover', '--reason', 'test');
+    await run.draining?.();
+    await reach('the end', ({ endedAt }) => endedAt !== undefined);
+  } finally {
+    for (const writer of writers) await writer.stop();
+  }
+  const status = await driver.status(name);
+  const differences: string[] = [];
+  let documents = 0;
+  for (const index of indices) {
+    const [there, here] = await Promise.all([source, target].map((url) => readDocuments(url, index)));
+    documents += there?.size ?? 0;
+    differences.push(...documentDifferences(there ?? new Map(), here ?? new Map()).map((each) => `${index} ${each}`));
+  }
+  return {
+    status,
+    operations: writers.reduce((sum, writer) => sum + writer.operations, 0),
+    unanswered: writers.reduce((sum, writer) => sum + writer.failures, 0),
+    documents,
+    differences,
+    seconds: Math.round((Date.now() - beganAt) / 1000),
+  };
+}
+
+export function stuckOf(status: LiveStatus): string {
+  const stuck = [...allSteps(status), ...(status.catchUp?.steps ?? [])].filter(({ state }) => state === 'stuck');
+  return JSON.stringify(stuck.map(({ id, failure }) => ({ id, failure })));
+}
