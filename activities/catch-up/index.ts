@@ -1,7 +1,10 @@
 import { isByField, type CatchUpActivities } from '../../contracts/catch-up';
+import type { MigrationRunbook } from '../../contracts/runbook';
 import { cancellationSignal, heartbeat } from '../context';
 import type { CopyDependencies } from '../copy';
 import { readingOf } from '../copy/part-reader';
+import { askingAgain } from '../elasticsearch/asking-again';
+import type { Cluster } from '../elasticsearch/cluster';
 import { reporting } from '../elasticsearch/reporting';
 import { permanent } from '../failure';
 import { readFieldPositions } from './field-positions';
@@ -14,6 +17,15 @@ import { failedDirectoryOf } from './write-shard';
 const readConnections = 8;
 
 export function createCatchUpActivities({ clusters, failedDocumentsDirectory }: CopyDependencies): CatchUpActivities {
+  /** What they are asked here besides documents are reads, refreshes, and settings that are as they should be the second time. */
+  async function bothSides(runbook: MigrationRunbook): Promise<{ source: Cluster; target: Cluster }> {
+    const [source, target] = await Promise.all([
+      clusters.connect(runbook, 'source'),
+      clusters.connect(runbook, 'target'),
+    ]);
+    return { source: askingAgain(source), target: askingAgain(target) };
+  }
+
   return {
     /** May run twice: it only reads. */
     async readPositions(input) {
@@ -30,10 +42,7 @@ export function createCatchUpActivities({ clusters, failedDocumentsDirectory }: 
 
     /** Twice: what is set already is left alone. */
     async beginCatchUp(input) {
-      const [source, target] = await Promise.all([
-        clusters.connect(input.runbook, 'source'),
-        clusters.connect(input.runbook, 'target'),
-      ]);
+      const { source, target } = await bothSides(input.runbook);
       return beginCatchUp(input, { source, target });
     },
 
@@ -43,10 +52,7 @@ export function createCatchUpActivities({ clusters, failedDocumentsDirectory }: 
      */
     async catchUpRound(input) {
       const { runbook, owner, limits } = input;
-      const [source, target] = await Promise.all([
-        clusters.connect(runbook, 'source'),
-        clusters.connect(runbook, 'target'),
-      ]);
+      const { source, target } = await bothSides(runbook);
       if (readingOf(source.version) === 'scroll' && input.positions.some(({ field }) => field === undefined)) {
         throw permanent({
           type: 'ClusterRequestFailed',
@@ -88,10 +94,7 @@ export function createCatchUpActivities({ clusters, failedDocumentsDirectory }: 
 
     /** Twice: what is as it should be is left alone. */
     async endCatchUp(input) {
-      const [source, target] = await Promise.all([
-        clusters.connect(input.runbook, 'source'),
-        clusters.connect(input.runbook, 'target'),
-      ]);
+      const { source, target } = await bothSides(input.runbook);
       return endCatchUp(input, { source, target });
     },
   };

@@ -144,17 +144,18 @@ async function writeAll(
   const limits = shared(input.limits, Math.min(shardsAtOnce, moved.length));
   const underWay = new Map<MovedShard, number>();
   let finished = 0;
-  function report(index: string): void {
+  function report(index: string, heldBack?: string): void {
     let now = finished;
     for (const documents of underWay.values()) now += documents;
-    heartbeat({ done: now, total, unit: 'documents', detail: `${index}: writing what has changed` });
+    const detail = `${index}: ${heldBack ?? 'writing what has changed'}`;
+    heartbeat({ done: now, total, unit: 'documents', detail });
   }
   await atOnce(shardsAtOnce, moved, (shard) =>
     whileItIsThere(shard.followed, async () => {
       throwIfCancelled(sides.signal);
-      const result = await writeShard(shard, { ...input, limits }, sides, (documents) => {
+      const result = await writeShard(shard, { ...input, limits }, sides, (documents, heldBack) => {
         underWay.set(shard, documents);
-        report(shard.index);
+        report(shard.index, heldBack);
       });
       underWay.delete(shard);
       const operations = shard.toSeqNo - shard.afterSeqNo;

@@ -84,7 +84,8 @@ export async function writeChosen(
   { index, target: onTarget, part, reading, query, name, scrollDocuments }: Chosen,
   { runbook, limits }: Pick<CatchUpRoundInput, 'runbook' | 'limits'>,
   sides: CatchUpSides,
-  onProgress: (documents: number) => void,
+  /** With the reason, where the target holds back: who looks at a round that stands still must see why. */
+  onProgress: (documents: number, heldBack?: string) => void,
 ): Promise<ShardWritten> {
   const { source, target } = placesOf(sides, { index, target: onTarget });
   const { version } = sides.target;
@@ -114,7 +115,11 @@ export async function writeChosen(
     ...(limits.docsPerSec === undefined ? {} : { docsPerSec: limits.docsPerSec }),
     ...(limits.bytesPerSec === undefined ? {} : { bytesPerSec: limits.bytesPerSec }),
     ...(sides.signal ? { signal: sides.signal } : {}),
-    onProgress: ({ written, superseded, refused }) => onProgress(written + superseded + refused),
+    onProgress: ({ written, superseded, refused, pushedBack, reason }) =>
+      onProgress(
+        written + superseded + refused,
+        pushedBack > 0 ? `held back ${pushedBack} times${reason === undefined ? '' : `: ${reason}`}` : undefined,
+      ),
     onRefused: (document) => failed.add(document),
   });
   await failed.written();

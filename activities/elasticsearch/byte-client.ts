@@ -4,6 +4,7 @@ import { classifyAnswer, classifyTransport, readErrorAnswer } from './classify-e
 import { FingerprintAgent } from './fingerprint-agent';
 import type { Credentials } from './raw-client';
 import { markHeader, requestMarks, strayAnswer } from './request-mark';
+import { watchForStandstill } from './standstill';
 
 /**
  * Requests whose bodies are bytes on both ways. The official clients' transports make strings of what they read, or copy
@@ -56,23 +57,42 @@ export function openByteClient({ where, urls, credentials = {}, connections }: B
   const authorization = authorizationOf(credentials);
   const nextMark = requestMarks();
   let turn = 0;
+  const destroyAll = () => nodes.forEach(({ agent }) => agent.destroy());
+  const watch = watchForStandstill(destroyAll);
 
   return {
     async send(request) {
+      if (watch.stoodStillMs !== undefined) throw new WorkerStoodStill(where, watch.stoodStillMs);
       const node = nodes[turn++ % nodes.length];
       if (node === undefined) throw new Error(`${where}: no url`);
       try {
         return await exchange(node, request, { ...authorization, [markHeader]: nextMark() });
       } catch (error) {
         if (error instanceof AnswerTooLarge || request.signal?.aborted === true) throw error;
+        if (watch.stoodStillMs !== undefined) throw new WorkerStoodStill(where, watch.stoodStillMs);
         const place = `${where}, ${request.method} ${request.path.slice(0, 200)}`;
         throw error instanceof StrayAnswer ? brokenAnswer(place, error) : classifyTransport(place, error);
       }
     },
     close() {
-      for (const { agent } of nodes) agent.destroy();
+      watch.end();
+      destroyAll();
     },
   };
+}
+
+/**
+ * Ends the attempt, and is none of the failures that are waited out within it: the next attempt begins from what is known
+ * to be done.
+ */
+export class WorkerStoodStill extends Error {
+  override readonly name = 'WorkerStoodStill';
+
+  constructor(where: string, milliseconds: number) {
+    super(
+      `the worker stood still for ${Math.round(milliseconds / 1000)} s: what it held for the ${where} is not sent any more, since another worker may have taken it over`,
+    );
+  }
 }
 
 function secureAgent(options: https.AgentOptions, { ca, fingerprint }: Credentials): https.Agent {

@@ -1,0 +1,28 @@
+import { pause } from '../context';
+import type { Cluster } from './cluster';
+
+const mostAttempts = 8;
+const firstWaitMs = 250;
+const longestWaitMs = 5_000;
+
+/**
+ * A cluster whose every request is sent again while its failure may pass, for some 20 s. For work of many requests that
+ * begins anew when one of them fails: before a proxy that loses one in ten, it would never come to its end. Only for
+ * requests that may be sent twice.
+ */
+export function askingAgain(cluster: Cluster): Cluster {
+  return {
+    ...cluster,
+    async request(params) {
+      for (let attempt = 1; ; attempt++) {
+        try {
+          return await cluster.request<never>(params);
+        } catch (error) {
+          if (attempt >= mostAttempts || (error as { nonRetryable?: boolean | null }).nonRetryable !== false)
+            throw error;
+        }
+        await pause(Math.min(longestWaitMs, firstWaitMs * 2 ** (attempt - 1)));
+      }
+    },
+  };
+}
