@@ -136,15 +136,7 @@ async function readShards(source: Cluster, names: string[], hasNumbers: boolean)
   const shards: Shard[] = [];
   for (const name of names) {
     const of = body.indices?.[name];
-    if (!of?.shards) {
-      throw permanent({
-        type: 'IndexMissing',
-        message: 'an index that is to be copied is gone from the source, or closed there',
-        where: `source cluster: ${name}`,
-        remedy:
-          'bring it back or open it, then retry; or skip, which leaves the batch as it is and says so in the report',
-      });
-    }
+    if (!of?.shards) throw await whyMissing(source, name);
     for (const [number, copies] of Object.entries(of.shards)) {
       // a primary on its way to another node answers twice: the one that does not take writes yet is not started
       const primary = copies.find(({ routing }) => routing?.primary === true && isStarted(routing.state));
@@ -162,6 +154,23 @@ async function readShards(source: Cluster, names: string[], hasNumbers: boolean)
     }
   }
   return shards;
+}
+
+/** Statistics leave out an index as a whole, too, while none of its shards is on any node, as after a restart. */
+async function whyMissing(source: Cluster, name: string): Promise<Error> {
+  const { body } = await source.request<{ metadata?: { indices?: Record<string, { state?: string }> } }>({
+    method: 'GET',
+    path: `/_cluster/state/metadata/${indexPath([name])}`,
+    query: { expand_wildcards: 'all', ignore_unavailable: true, filter_path: 'metadata.indices.*.state' },
+    allow: [404],
+  });
+  if (body.metadata?.indices?.[name]?.state === 'open') return notThere(name);
+  return permanent({
+    type: 'IndexMissing',
+    message: 'an index that is to be copied is gone from the source, or closed there',
+    where: `source cluster: ${name}`,
+    remedy: 'bring it back or open it, then retry; or skip, which leaves the batch as it is and says so in the report',
+  });
 }
 
 function isStarted(state: string | undefined): boolean {

@@ -1,5 +1,4 @@
-import { execFileSync } from 'node:child_process';
-import { pbkdf2Sync, randomBytes, X509Certificate } from 'node:crypto';
+import { X509Certificate } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -7,109 +6,32 @@ import type { ApplicationFailure } from '@temporalio/common';
 import { createClusters } from '../../activities/elasticsearch/cluster';
 import type { FailureInfo } from '../../contracts/failures';
 import { makeLabDirectory, newLabName } from '../../lab/directories';
-import { serverHome } from '../../lab/elasticsearch/home';
-import { makeNode } from '../../lab/elasticsearch/node';
-import { madeReachable, serverUser } from '../../lab/elasticsearch/user';
 import { dismantle, guard } from '../../lab/guard';
-import { freePort } from '../../lab/ports';
 import { runbookOf } from '../support/fixtures';
+import { hashed, makeCertificates, makeSecuredNode } from '../support/secured-node';
 import { waitUntil } from '../support/wait-until';
 
 jest.setTimeout(240_000);
 
-/** A node with TLS and users of its own: what a cluster looks like that is not on a developer's machine. */
 const password = 'correct horse $(battery) "staple"';
 const directory = makeLabDirectory(`secured-${newLabName()}`);
 const keys = mkdtempSync(path.join(tmpdir(), 'shardlift-keys-'));
 let clusters: ReturnType<typeof createClusters>;
 let url: string;
 
-/** As Elasticsearch's file realm keeps it: PBKDF2 with HMAC-SHA512. */
-function hashed(secret: string): string {
-  const salt = randomBytes(32);
-  const key = pbkdf2Sync(secret, salt, 10_000, 32, 'sha512');
-  return `{PBKDF2}10000$${salt.toString('base64')}$${key.toString('base64')}`;
-}
-
-function openssl(...args: string[]): void {
-  execFileSync('openssl', args, { cwd: keys, stdio: 'pipe' });
-}
-
 beforeAll(async () => {
   guard(directory);
-  for (const name of ['ca', 'other-ca']) {
-    openssl(
-      'req',
-      '-x509',
-      '-newkey',
-      'rsa:2048',
-      '-nodes',
-      '-keyout',
-      `${name}.key`,
-      '-out',
-      `${name}.pem`,
-      '-days',
-      '2',
-      '-subj',
-      `/CN=${name}`,
-    );
-  }
-  openssl('req', '-newkey', 'rsa:2048', '-nodes', '-keyout', 'node.key', '-out', 'node.csr', '-subj', '/CN=node');
-  writeFileSync(path.join(keys, 'san'), 'subjectAltName=IP:127.0.0.1');
-  openssl(
-    'x509',
-    '-req',
-    '-in',
-    'node.csr',
-    '-CA',
-    'ca.pem',
-    '-CAkey',
-    'ca.key',
-    '-CAcreateserial',
-    '-out',
-    'node.pem',
-    '-days',
-    '2',
-    '-extfile',
-    'san',
-  );
-  const user = await serverUser();
-  const version = '7.17.29';
-  const httpPort = await freePort();
-  const node = await makeNode({
-    version,
+  makeCertificates(keys);
+  const made = await makeSecuredNode({
     name: 'secured-1',
-    home: madeReachable(await serverHome(version), path.join(directory, 'homes', version), user),
-    user,
+    version: '7.17.29',
     labDirectory: directory,
-    httpPort,
-    heap: '400m',
-    jvmOptions: [],
-    settings: {
-      'cluster.name': 'secured',
-      'node.name': 'secured-1',
-      'network.host': '127.0.0.1',
-      'http.port': httpPort,
-      'transport.port': await freePort(),
-      'discovery.type': 'single-node',
-      'xpack.security.enabled': true,
-      'xpack.security.http.ssl.enabled': true,
-      'xpack.security.http.ssl.key': 'node.key',
-      'xpack.security.http.ssl.certificate': 'node.pem',
-      'xpack.security.transport.ssl.enabled': true,
-      'xpack.security.transport.ssl.key': 'node.key',
-      'xpack.security.transport.ssl.certificate': 'node.pem',
-    },
-    configFiles: {
-      'node.key': readFileSync(path.join(keys, 'node.key'), 'utf8'),
-      // The whole chain, as Elasticsearch's own set-up makes it: a fingerprint is compared with the authority's certificate.
-      'node.pem': ['node.pem', 'ca.pem'].map((name) => readFileSync(path.join(keys, name), 'utf8')).join(''),
-      users: `mover:${hashed(password)}\nnobody:${hashed(password)}\n`,
-      users_roles: 'superuser:mover\n',
-    },
+    keys,
+    users: `mover:${hashed(password)}\nnobody:${hashed(password)}\n`,
+    usersRoles: 'superuser:mover\n',
   });
-  await node.start();
-  url = `https://127.0.0.1:${httpPort}`;
+  await made.node.start();
+  url = made.url;
   process.env['SHARDLIFT_TEST_PASSWORD'] = password;
   process.env['SHARDLIFT_TEST_WRONG'] = 'wrong';
   clusters = createClusters();

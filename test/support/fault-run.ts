@@ -2,7 +2,8 @@ import { allSteps, type LiveStatus } from '../../client/live-status';
 import type { MigrationRunbook } from '../../contracts/runbook';
 import { runbookOf } from './fixtures';
 import { documentDifferences, readDocuments } from './read-documents';
-import { makeIndex } from './shared-pair';
+import { must } from './pair-operator';
+import { http, makeIndex } from './shared-pair';
 import { startWriter } from './source-writer';
 import { waitUntil } from './wait-until';
 
@@ -24,8 +25,11 @@ export interface FaultRun {
   /** Of the copy, so that it can be met in its midst. */
   docsPerSec: number;
   seed: number;
-  shards?: number;
-  replicas?: number;
+  /** Of the source's indices, beside the test's own. */
+  settings?: Record<string, unknown>;
+  copy?: Record<string, unknown>;
+  /** Nobody writes: then every document of the copy can be counted. */
+  isQuiet?: boolean;
   patienceMs?: number;
   /** What is done to it, and when. */
   copying?(): Promise<void>;
@@ -33,6 +37,13 @@ export interface FaultRun {
   draining?(): Promise<void>;
   /** What has made it stuck is mended here; without it, a run that gets stuck is an error. */
   mend?(status: LiveStatus): Promise<void>;
+}
+
+/** What an operator would read in `status` of a run that is held up. */
+export function reasonsOf(status: LiveStatus): string {
+  return JSON.stringify(
+    [...allSteps(status), ...(status.catchUp?.steps ?? [])].filter(({ state }) => state !== 'done'),
+  );
 }
 
 export interface FaultRunEnd {
@@ -53,11 +64,18 @@ export async function wholeRun(driver: Driver, run: FaultRun): Promise<FaultRunE
   const { name, source, target } = run;
   const beganAt = Date.now();
   const indices = [`${name}-orders`, `${name}-carts`];
-  const settings = { number_of_replicas: run.replicas ?? 0, 'index.gc_deletes': '1s' };
-  await makeIndex(source, `${name}-orders`, run.documents, { ...settings, number_of_shards: run.shards ?? 2 });
+  const settings = { number_of_replicas: 0, 'index.gc_deletes': '1s', ...run.settings };
+  await makeIndex(source, `${name}-orders`, run.documents, { ...settings, number_of_shards: 2 });
   await makeIndex(source, `${name}-carts`, Math.ceil(run.documents / 5), settings);
-  const writers = indices.map((index, number) =>
-    startWriter(source, index, { seed: run.seed + number, ids: Math.ceil(run.documents / 4), isPatient: true }),
+  const alias = `${name}-alias`;
+  await must(`${source}/${name}-orders/_alias/${alias}`, 'PUT');
+  const writers = (run.isQuiet === true ? [] : indices).map((index, number) =>
+    startWriter(source, index, {
+      seed: run.seed + number,
+      ids: Math.ceil(run.documents / 4),
+      isPatient: true,
+      mostPauseMs: 400,
+    }),
   );
   const patience = { timeoutMs: run.patienceMs ?? 240_000, everyMs: 200 };
   let mending = Promise.resolve();
@@ -86,9 +104,10 @@ export async function wholeRun(driver: Driver, run: FaultRun): Promise<FaultRunE
         select: { include: [`${name}-*`] },
         copy: {
           parts: { maxDocuments: 2_000 },
-          limits: { bulkBytes: '50kb', docsPerSec: run.docsPerSec },
+          limits: { bulkBytes: '20kb', docsPerSec: run.docsPerSec },
+          ...run.copy,
         },
-        catchUp: { kind: 'sequence', interval: '1s', lagBelow: 500 },
+        catchUp: { kind: 'sequence', interval: '1s', lagBelow: 2_000 },
         freeze: 'atCutover',
         gates: ['cutover'],
         ...run.over,
@@ -120,6 +139,7 @@ export async function wholeRun(driver: Driver, run: FaultRun): Promise<FaultRunE
     documents += there?.size ?? 0;
     differences.push(...documentDifferences(there ?? new Map(), here ?? new Map()).map((each) => `${index} ${each}`));
   }
+  if ((await http(`${target}/${name}-orders/_alias/${alias}`)).status !== 200) differences.push(`${alias} is missing`);
   return {
     status,
     operations: writers.reduce((sum, writer) => sum + writer.operations, 0),

@@ -33,7 +33,13 @@ export function startWriter(
   url: string,
   index: string,
   /** `members` are put into each document, such as `"at":17`. */
-  options: { seed: number; ids: number; members?: (random: () => number) => string; isPatient?: boolean },
+  options: {
+    seed: number;
+    ids: number;
+    members?: (random: () => number) => string;
+    isPatient?: boolean;
+    mostPauseMs?: number;
+  },
 ): SourceWriter {
   const random = seeded(options.seed);
   const routings = new Map<string, string>();
@@ -99,7 +105,7 @@ export function startWriter(
         if (options.isPatient !== true) throw error;
         failures += 1;
       });
-      await new Promise((resolve) => setTimeout(resolve, random() * 100));
+      await new Promise((resolve) => setTimeout(resolve, random() * (options.mostPauseMs ?? 100)));
     }
   }
 

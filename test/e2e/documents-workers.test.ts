@@ -1,0 +1,204 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import net from 'node:net';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { LiveStatus } from '../../client/live-status';
+import type { ProcessIdentity } from '../../lab/process';
+import { shardlift } from '../../lab/shardlift';
+import type { Driver } from '../support/fault-run';
+import { faultTable } from '../support/fault-table';
+import { evenRates, startLossyProxy } from '../support/lossy-proxy';
+import { sharedPair } from '../support/shared-pair';
+import { startOperator, statusOf, type Operator } from '../support/site-run';
+
+/**
+ * The Temporal server dies in a copy; workers stand still, or lose it, for longer than their heartbeats may be missing: the
+ * attempt that was given up goes on writing beside the new one. Workers are processes of their own, so these are slow:
+ * only with SHARDLIFT_FAULTS=all. documents-crash.test.ts kills workers every day.
+ */
+const describeLong = process.env['SHARDLIFT_FAULTS'] === 'all' ? describe : describe.skip;
+
+jest.setTimeout(900_000);
+
+/** Above the heartbeat timeout of activities that move documents, 15 s. */
+const longerThanHeartbeatsMs = 22_000;
+
+describeLong('workers and their server', () => {
+  const pair = sharedPair();
+  const table = faultTable();
+  let operator: Operator;
+  let directory: string;
+  let driver: Driver;
+
+  beforeAll(async () => {
+    operator = await startOperator(pair, 'documents-workers');
+    directory = path.join(pair.directory, 'documents-workers');
+    const tell = async (...argv: string[]) => {
+      const { code, stdout, stderr } = await operator.cli.run(argv, { capture: true });
+      if (code !== 0) throw new Error(`shardlift ${argv.join(' ')} ended with ${code}: ${stdout}${stderr}`);
+      return stdout;
+    };
+    driver = {
+      tell,
+      async start(runbook) {
+        mkdirSync(path.join(directory, 'runs'), { recursive: true });
+        const file = path.join(directory, 'runs', `${runbook.name}.yaml`);
+        writeFileSync(file, JSON.stringify(runbook));
+        return tell('start', file);
+      },
+      status: async (run) => (await statusOf(operator, run)) as LiveStatus,
+    };
+  }, 120_000);
+  afterAll(async () => {
+    await operator?.stop();
+    table.print();
+  });
+
+  /** Workers whose process is known, at an address of the server that may be another than its own. */
+  async function worker(name: string, address = operator.temporal.address): Promise<ProcessIdentity> {
+    const env = { TEMPORAL_ADDRESS: address, SHARDLIFT_USER: 'test' };
+    return shardlift({ directory, env }).start(['worker'], name);
+  }
+  const end = (workers: ProcessIdentity[]) => {
+    for (const { pid } of workers) process.kill(pid, 'SIGKILL');
+  };
+
+  test('the Temporal server is killed in a copy, and in the catch-up', async () => {
+    const workers = [await worker('of-killed-server')];
+    const kill = async () => {
+      await operator.temporal.kill9();
+      await sleep(2_000);
+      await operator.temporal.restart();
+    };
+    await table.endsEqual(driver, 'Temporal server', () => 'kill -9 in the copy and in the catch-up', {
+      name: 'temporal-dies',
+      source: pair.source,
+      target: pair.target,
+      documents: 12_000,
+      docsPerSec: 1_000,
+      seed: 43,
+      copying: kill,
+      following: kill,
+    });
+    end(workers);
+  });
+
+  test('a worker stands still in a copy: every document is counted once', async () => {
+    const workers = [await worker('still-1'), await worker('still-2')];
+    const documents = 12_000;
+    const last = await table.endsEqual(driver, 'worker stands still', () => 'SIGSTOP for 22 s in the copy', {
+      name: 'still-copy',
+      source: pair.source,
+      target: pair.target,
+      documents,
+      docsPerSec: 300,
+      seed: 47,
+      isQuiet: true,
+      async copying() {
+        await sleep(5_000);
+        const [first] = workers;
+        if (first) process.kill(first.pid, 'SIGSTOP');
+        await sleep(longerThanHeartbeatsMs);
+        if (first) process.kill(first.pid, 'SIGCONT');
+      },
+    });
+    const summary = last.status.batches[0]?.steps.find(({ id }) => id.endsWith('/documents'))?.summary ?? '';
+    const [written, found] = [/^(\d+) documents/, /(\d+) were there already/].map((each) =>
+      Number(each.exec(summary)?.[1] ?? 0),
+    );
+    expect([summary, (written ?? 0) + (found ?? 0)]).toEqual([summary, documents + Math.ceil(documents / 5)]);
+    end(workers);
+  });
+
+  test('workers stand still in turn while they follow a live source', async () => {
+    const slow = await startLossyProxy({ to: pair.target, seed: 53, rates: { delayed: 0.9 } });
+    const workers = [await worker('turn-1'), await worker('turn-2')];
+    await table.endsEqual(driver, 'workers stand still in turn', () => 'SIGSTOP for 22 s, 4 times', {
+      name: 'still-following',
+      source: pair.source,
+      target: pair.target,
+      over: { target: { urls: [slow.url] } },
+      documents: 6_000,
+      docsPerSec: 2_000,
+      seed: 53,
+      patienceMs: 400_000,
+      async following() {
+        for (let turn = 0; turn < 4; turn++) {
+          const pid = workers[turn % 2]?.pid ?? 0;
+          await sleep(3_000);
+          process.kill(pid, 'SIGSTOP');
+          await sleep(longerThanHeartbeatsMs);
+          process.kill(pid, 'SIGCONT');
+        }
+        slow.set({});
+      },
+    });
+    end(workers);
+    await slow.close();
+  });
+
+  test('a worker loses the Temporal server, and goes on writing for as long as it does not know', async () => {
+    const way = await tcpWay(operator.temporal.address);
+    const lossy = await startLossyProxy({ to: pair.target, seed: 59, rates: evenRates(0.1) });
+    const workers = [await worker('cut-off', way.address), await worker('beside')];
+    const cut = async () => {
+      await sleep(3_000);
+      way.cut();
+      await sleep(longerThanHeartbeatsMs + 10_000);
+      way.mend();
+    };
+    await table.endsEqual(
+      driver,
+      'worker loses the Temporal server',
+      () => '32 s in the copy and in the catch-up, a proxy of 10% faults before the target',
+      {
+        name: 'cut-off',
+        source: pair.source,
+        target: pair.target,
+        over: { target: { urls: [lossy.url] } },
+        documents: 12_000,
+        docsPerSec: 250,
+        seed: 59,
+        patienceMs: 400_000,
+        copying: cut,
+        following: cut,
+      },
+    );
+    end(workers);
+    await lossy.close();
+    await way.close();
+  });
+});
+
+/** A way to a server that swallows everything while it is cut: nobody is told that the other side is gone. */
+async function tcpWay(to: string) {
+  const [host = '', port = ''] = to.split(':');
+  let isCut = false;
+  const sockets = new Set<net.Socket>();
+  const server = net.createServer((near) => {
+    const far = net.connect(Number(port), host);
+    for (const [from, onward] of [
+      [near, far],
+      [far, near],
+    ] as const) {
+      sockets.add(from);
+      from.on('data', (chunk) => void (isCut || onward.write(chunk)));
+      from.on('error', () => undefined);
+      from.on('close', () => onward.destroy());
+    }
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return {
+    address: `127.0.0.1:${(server.address() as net.AddressInfo).port}`,
+    cut: () => void (isCut = true),
+    /** What was swallowed is missing in the midst: those connections are of no use any more. */
+    mend() {
+      isCut = false;
+      for (const socket of sockets) socket.destroy();
+    },
+    async close() {
+      for (const socket of sockets) socket.destroy();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
