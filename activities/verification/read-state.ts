@@ -1,3 +1,4 @@
+import { pause } from '../context';
 import type { Cluster } from '../elasticsearch/cluster';
 import { indexPath } from '../elasticsearch/index-names';
 import { isAtLeast } from '../elasticsearch/version';
@@ -145,17 +146,37 @@ async function countAll(
   const queue = [...names];
   const work = async () => {
     for (let name = queue.shift(); name !== undefined; name = queue.shift()) {
-      const { status, body } = await cluster.request<{ count: number; _shards?: { failed?: number } }>({
-        method: 'GET',
-        path: `/${indexPath([name])}/_count`,
-        ...(query === undefined ? {} : { body: { query } }),
-        allow: [400, 404, 503],
-        timeoutMs: countTimeoutMs,
-      });
-      // a count over part of the shards is no count: the index then has none, which is a difference
-      if (status < 300 && (body._shards?.failed ?? 0) === 0) counts.set(name, body.count);
+      const count = await countOne(cluster, name, query);
+      if (count !== undefined) counts.set(name, count);
     }
   };
   await Promise.all(Array.from({ length: Math.min(countsAtOnce, names.length) }, work));
   return counts;
+}
+
+interface CountAnswer {
+  count: number;
+  _shards?: { failed?: number; failures?: { reason?: { type?: string } }[] };
+}
+
+const mostCounts = 6;
+const firstWaitMs = 250;
+
+/** A shard that is on no node stays away; one whose queue was full, or that had no memory for it, is asked again. */
+async function countOne(cluster: Cluster, name: string, query?: Record<string, unknown>): Promise<number | undefined> {
+  for (let attempt = 1; ; attempt++) {
+    const { status, body } = await cluster.request<CountAnswer>({
+      method: 'GET',
+      path: `/${indexPath([name])}/_count`,
+      ...(query === undefined ? {} : { body: { query } }),
+      allow: [400, 404, 503],
+      timeoutMs: countTimeoutMs,
+    });
+    const { failed = 0, failures = [] } = body._shards ?? {};
+    if (status < 300 && failed === 0) return body.count;
+    const isBusy = failures.some(({ reason }) => /^(es_)?rejected_execution|circuit_breaking/.test(reason?.type ?? ''));
+    // a count over part of the shards is no count: the index then has none, which is a difference
+    if (!isBusy || attempt >= mostCounts) return undefined;
+    await pause(firstWaitMs * 2 ** (attempt - 1));
+  }
 }

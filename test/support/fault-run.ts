@@ -31,6 +31,8 @@ export interface FaultRun {
   /** Nobody writes: then every document of the copy can be counted. */
   isQuiet?: boolean;
   patienceMs?: number;
+  /** Before it starts: what is changed on the source later would rightly be told as a difference. */
+  prepare?(): Promise<void>;
   /** What is done to it, and when. */
   copying?(): Promise<void>;
   following?(): Promise<void>;
@@ -67,6 +69,7 @@ export async function wholeRun(driver: Driver, run: FaultRun): Promise<FaultRunE
   const settings = { number_of_replicas: 0, 'index.gc_deletes': '1s', ...run.settings };
   await makeIndex(source, `${name}-orders`, run.documents, { ...settings, number_of_shards: 2 });
   await makeIndex(source, `${name}-carts`, Math.ceil(run.documents / 5), settings);
+  await run.prepare?.();
   const alias = `${name}-alias`;
   await must(`${source}/${name}-orders/_alias/${alias}`, 'PUT');
   const writers = (run.isQuiet === true ? [] : indices).map((index, number) =>

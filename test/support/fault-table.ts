@@ -15,13 +15,16 @@ export function faultTable() {
       const end = await wholeRun(driver, run);
       const { status, differences, documents, operations, unanswered, seconds } = end;
       const { catchUp } = status;
-      rows.push([
+      const row = [
         fault,
         done(end),
         `${operations} operations, ${unanswered} requests refused or unanswered`,
         `${status.state} after ${seconds} s; ${catchUp?.rounds} rounds: ${catchUp?.written} written, ${catchUp?.deleted} deleted`,
         `${documents}, ${differences.length} of them differ`,
-      ]);
+      ];
+      rows.push(row);
+      // also at once: of a long form that is broken off, what is over is known
+      process.stdout.write(`| ${row.join(' | ')} |\n`);
       expect(differences.slice(0, 20)).toEqual([]);
       expect([status.state, status.differences]).toEqual(['completed', []]);
       if (run.isQuiet !== true) expect(operations).toBeGreaterThan(100);
