@@ -56,7 +56,7 @@ export async function writeShard(
   operations: ShardOperations,
   input: Pick<CatchUpRoundInput, 'runbook' | 'limits'>,
   sides: CatchUpSides,
-  onProgress: (documents: number) => void,
+  onProgress: (documents: number, heldBack?: string) => void,
 ): Promise<ShardWritten> {
   const { index, target, shard, afterSeqNo, toSeqNo } = operations;
   const reading = readingOf(sides.source.version);

@@ -18,6 +18,8 @@ export interface PumpProgress extends Written {
   bytes: number;
   /** Times that the target said that it has too much. */
   pushedBack: number;
+  /** What it said the last time. */
+  reason?: string;
 }
 
 export interface PumpOptions {
@@ -97,8 +99,9 @@ export async function pump(given: PumpOptions): Promise<PumpProgress> {
     patienceMs: options.patienceMs,
     timeoutMs: requestTimeoutMs,
     signal: stopSignal,
-    onPushedBack: () => {
+    onPushedBack: (why) => {
       progress.pushedBack++;
+      progress.reason = why;
       // waiting is progress too: a target that is held back on purpose must not cost a heartbeat timeout
       options.onProgress?.({ ...progress });
     },
