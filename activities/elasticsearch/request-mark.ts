@@ -17,6 +17,6 @@ export function requestMarks(): () => string {
 /** Nothing when the answer is that of the request, or does not say whose it is, as a proxy's own. */
 export function strayAnswer(mark: string, headers: Record<string, unknown> | null | undefined): Error | undefined {
   const found = headers?.[markHeader];
-  if (found === undefined || found === null || found === mark) return undefined;
-  return new Error(`the answer of another request came on this connection (${String(found)} in place of ${mark})`);
+  if (typeof found !== 'string' || found === mark) return undefined;
+  return new Error(`the answer of another request came on this connection (${found} in place of ${mark})`);
 }

@@ -57,7 +57,7 @@ test('documents of 20 MB among small ones: the worker stays below 512 MB', async
   await fill();
   const file = path.join(pair.directory, 'copy-memory', 'heavy.yaml');
   const runbook = { method: 'copy', snapshot: undefined, copy: { parts: { inFlight: shards } } };
-  writeFileSync(file, JSON.stringify(pairRunbook(run, runbook as never)));
+  writeFileSync(file, JSON.stringify(pairRunbook(run, runbook)));
   const ended = await operator.cli.run(['start', file, '--wait'], { capture: true });
   expect([ended.code, ended.stderr]).toEqual([0, expect.any(String)]);
   const status = await statusOf(operator, run);

@@ -215,7 +215,7 @@ long('the disk of the target goes over its flood stage, and is mended', async ()
       `cluster.routing.allocation.disk.watermark.${name}`,
       size,
     ]);
-    const persistent = { ...Object.fromEntries(marks), 'cluster.info.update.interval': size === null ? null : '10s' };
+    const persistent = { ...(Object.fromEntries(marks) as object), 'cluster.info.update.interval': size === null ? null : '10s' };
     return must(`${target.url}/_cluster/settings`, 'PUT', { persistent });
   };
   const isBlocked = async () => {

@@ -140,7 +140,11 @@ export async function wholeRun(driver: Driver, run: FaultRun): Promise<FaultRunE
   for (const index of indices) {
     const [there, here] = await Promise.all([source, target].map((url) => readDocuments(url, index)));
     documents += there?.size ?? 0;
-    differences.push(...documentDifferences(there ?? new Map(), here ?? new Map()).map((each) => `${index} ${each}`));
+    differences.push(
+      ...documentDifferences(there as Map<string, string>, here as Map<string, string>).map(
+        (each) => `${index} ${each}`,
+      ),
+    );
   }
   if ((await http(`${target}/${name}-orders/_alias/${alias}`)).status !== 200) differences.push(`${alias} is missing`);
   return {

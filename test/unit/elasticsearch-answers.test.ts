@@ -43,7 +43,7 @@ function byteClient(): { ask: Ask; close(): Promise<void> } {
 }
 
 const rawClient = (major: 7 | 8 | 9 | 'any') => (): { ask: Ask; close(): Promise<void> } => {
-  const client = openClient(major, { urls: [proxy.url] } as Parameters<typeof openClient>[1], {});
+  const client = openClient(major, { urls: [proxy.url] }, {});
   return { ask: (path) => client.send({ method: 'POST', path, body: {}, timeoutMs: 5_000 }), close: client.close };
 };
 
