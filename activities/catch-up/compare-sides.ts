@@ -17,7 +17,7 @@ import { readSettings, readShards, refresh } from './read-shards';
 import type { Place } from './requests';
 import { placesOf, writeChosen, type CatchUpSides, type ShardWritten } from './write-shard';
 
-export interface Compared extends ShardWritten {
+interface Compared extends ShardWritten {
   deleted: number;
   /** On the target only, and not deleted: written at the source since, or since it was looked at here. */
   left: number;

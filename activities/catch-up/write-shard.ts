@@ -71,7 +71,7 @@ export async function writeShard(
 }
 
 /** Which documents of an index are read, and how. */
-export interface Chosen extends Pick<ShardOperations, 'index' | 'target'>, Pick<PumpOptions, 'scrollDocuments'> {
+interface Chosen extends Pick<ShardOperations, 'index' | 'target'>, Pick<PumpOptions, 'scrollDocuments'> {
   part: PartRange;
   reading: Reading;
   query?: Record<string, unknown>;

@@ -4,8 +4,8 @@ import { post, refusal } from './sequence-reader';
 import { allShards, type PartRange, type PartReader, type ReadLimits, type ReadPage } from './part-reader';
 
 /**
- * For sources older than 6.0, whose documents have no sequence numbers, and where documents are asked for by a query. A scroll that is lost cannot be taken up: the part
- * is read again from its beginning, and its checkpoint moves only at its end.
+ * For sources older than 6.0, whose documents have no sequence numbers, and where a query chooses the documents. A scroll
+ * that is lost cannot be taken up: the part is read again from its beginning, and its checkpoint moves only at its end.
  */
 export function scrollReader(
   client: ByteClient,
