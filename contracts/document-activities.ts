@@ -93,6 +93,8 @@ export interface FieldPosition {
   seen?: { at: number; value: string }[];
   /** What the source had been asked for before the last round: as long as it is the same nothing new can be read. */
   operations?: string;
+  /** What both sides had been asked for before a comparison that found them the same: as long as it is that, they are. */
+  equal?: string;
   /** What the last comparison wrote: if the next one finds the very same missing, writing it does not help. */
   mended?: string;
 }

@@ -58,8 +58,9 @@ export async function followByField(
         round.lag += compared.left;
         round.differences.push(...compared.differences);
         if (compared.refused > 0) position.isPartial = true;
-        delete position.field.mended;
-        if (compared.mended !== undefined) position.field.mended = compared.mended;
+        const { mended: _mended, equal: _equal, ...field } = position.field;
+        const { mended, equal } = compared;
+        position.field = { ...field, ...(mended === undefined ? {} : { mended }), ...(equal ? { equal } : {}) };
       }
       reached.set(index, position);
       heartbeat({ done: reached.size, total: names.length, unit: 'indices', detail: `${index} is followed` });

@@ -13,7 +13,7 @@ import type { DocumentKey } from './documents';
 import { allOf, countWhere, queryOf } from './field-requests';
 import { bucketOf, bucketsFor, idDigest, type IdDigest } from './id-digest';
 import { idOf, keyOfHit, nameOf, readIds, searchIds, textOf } from './read-ids';
-import { readSettings, readShards, refresh } from './read-shards';
+import { readOperations, readSettings, readShards, refresh } from './read-shards';
 import type { Place } from './requests';
 import { placesOf, writeChosen, type CatchUpSides, type ShardWritten } from './write-shard';
 
@@ -24,6 +24,8 @@ interface Compared extends ShardWritten {
   differences: Difference[];
   /** What was written or deleted, in a few characters; nothing where both sides were the same. */
   mended?: string;
+  /** See FieldPosition. */
+  equal?: string;
 }
 
 /** One side's documents: ids, routings and versions, in pages. */
@@ -44,13 +46,21 @@ const idsAtOnce = 1_000;
  *
  * Of a source that is written to meanwhile more buckets differ than should. That costs, and does no harm: nothing is deleted
  * that the source has, and what is written is what the source has. Twice: what is mended does not differ any more.
+ *
+ * Sides that were found the same, and were asked for nothing since, are not read again: a drain compares large indices while
+ * writes to the source are blocked.
  */
 export async function compareSides(
-  { position, target }: Followed,
+  { position, target, operations }: Followed,
   input: CatchUpRoundInput,
   sides: CatchUpSides,
 ): Promise<Compared> {
   const { index, field } = position;
+  const compared: Compared = { ...nothing(), deleted: 0, left: 0, differences: [] };
+  const onTarget = (await readOperations(sides.target, [target])).get(target);
+  const marks = operations && onTarget ? `${operations.mark} ${onTarget.mark}` : undefined;
+  if (marks !== undefined && marks === field?.equal) return { ...compared, equal: marks };
+
   const places = placesOf(sides, { index, target });
   await Promise.all([refresh(sides.source, [index]), refresh(sides.target, [target])]);
   const query = queryOf(input);
@@ -63,8 +73,7 @@ export async function compareSides(
   const [ofSource, ofTarget] = [idDigest(buckets), idDigest(buckets)];
   await Promise.all([digest(there, ofSource, documents), digest(here, ofTarget, documents)]);
   const differing = ofSource.differing(ofTarget);
-  const compared: Compared = { ...nothing(), deleted: 0, left: 0, differences: [] };
-  if (differing.length === 0) return compared;
+  if (differing.length === 0) return marks === undefined ? compared : { ...compared, equal: marks };
 
   // Only at rest: while documents come and go the next comparison finds others.
   if (input.deletes === 'compare') compared.mended = markOf(differing, ofSource, ofTarget);
