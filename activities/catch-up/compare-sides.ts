@@ -58,12 +58,14 @@ export async function compareSides(
   const { index, field } = position;
   const compared: Compared = { ...nothing(), deleted: 0, left: 0, differences: [] };
   const onTarget = (await readOperations(sides.target, [target])).get(target);
-  const marks = operations && onTarget ? `${operations.mark} ${onTarget.mark}` : undefined;
+  const query = queryOf(input);
+  // what a query chooses may change with the time
+  const isMarked = operations !== undefined && onTarget !== undefined && query === undefined;
+  const marks = isMarked ? `${operations.mark} ${onTarget.mark}` : undefined;
   if (marks !== undefined && marks === field?.equal) return { ...compared, equal: marks };
 
   const places = placesOf(sides, { index, target });
   await Promise.all([refresh(sides.source, [index]), refresh(sides.target, [target])]);
-  const query = queryOf(input);
   const [there, here] = await Promise.all([
     sideOf(sides.source, places.source, query),
     sideOf(sides.target, places.target),
