@@ -105,8 +105,8 @@ async function readOn(
     ...(isWhole || to === undefined ? {} : { lte: to }),
   };
   const total = await countWhere(source, [within(field, range), query]);
-  const tell = (read: number) =>
-    heartbeat({ done: Math.min(read, total), total, unit: 'documents', detail: `${index}: writing what has changed` });
+  const tell = (read: number, heldBack = 'writing what has changed') =>
+    heartbeat({ done: Math.min(read, total), total, unit: 'documents', detail: `${index}: ${heldBack}` });
   tell(0);
   const written =
     total === 0
