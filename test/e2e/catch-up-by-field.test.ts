@@ -374,7 +374,10 @@ test.each<[string, string, string, string, Omit<WriterOptions, 'seed' | 'perSeco
   for (const index of indices) {
     await must(`${pair.source}/${index}`, 'PUT', {
       settings: { number_of_shards: 2, number_of_replicas: 0 },
-      mappings: { properties: { [field]: { type } } },
+      // whole from the beginning: what a mapping gets after it was evaluated is told as a difference
+      mappings: {
+        properties: { [field]: { type }, n: { type: 'long' }, exact: { type: 'float' }, text: { type: 'text' } },
+      },
     });
   }
   const application = startApplication(pair.source, indices, { seed: 3, perSecond: 200, ids: 2_000, ...written });

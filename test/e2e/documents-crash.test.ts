@@ -143,7 +143,8 @@ test.each(lives)(
     const { run, indices, mappings } = live;
     await makeIndex(pair.source, indices[0], 10_000, { number_of_shards: 2, 'index.gc_deletes': '1s' });
     await makeIndex(pair.source, indices[1], 2_000);
-    for (const index of indices) await http(`${pair.source}/${index}/_mapping`, 'PUT', { properties: mappings });
+    for (const index of indices)
+      await http(`${pair.source}/${index}/_mapping`, 'PUT', { properties: { exact: { type: 'float' }, ...mappings } });
     const writer = startWriter(pair.source, indices, { seed: 11, perSecond: 200, ids: 12_000, ...live.writes });
     await start(fromExample(live.example, [[/interval: .*/, 'interval: 1s']]));
     const killed = await killAtRandom(seeded(11), async () => false, live.kills);
