@@ -2,7 +2,7 @@ import type { OwnedInput } from './cluster-activities';
 import type { CopyPart, CopyTotals, IndicesInput, PartLimits, ShardPositions } from './document-activities';
 import type { StepOutcome } from './host-activities';
 import type { BatchPlan, IndexFacts } from './plan';
-import type { CatchUpKind } from './runbook-documents';
+import type { CatchUpSettings } from './runbook-documents';
 import type { Difference, RefusalCause } from './status';
 
 /** Inputs and results of catch-up, by sequence number and by a field; docs/catch-up.md says why it is right. */
@@ -127,9 +127,12 @@ export function reachedPositions(
   });
 }
 
-/** Kinds that follow by a field: where they begin is asked of the source before anything is moved. */
-export function isByField(kind: CatchUpKind | undefined): boolean {
-  return kind === 'time-field' || kind === 'append-only';
+/**
+ * What follows by a field: where it begins is asked of the source before anything is moved. A time series does where the
+ * runbook names one, for sources without sequence numbers.
+ */
+export function isByField({ kind, field }: Partial<Pick<CatchUpSettings, 'kind' | 'field'>> = {}): boolean {
+  return kind === 'time-field' || kind === 'append-only' || (kind === 'time-series' && field !== undefined);
 }
 
 /** Where catch-up takes over from a copy that went by these parts. */

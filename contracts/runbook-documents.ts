@@ -168,7 +168,13 @@ export const catchUpSettings = z
       .describe(
         'sequence: every add, update and delete, by sequence number, from 6.0 on. time-field: by a field that every update sets. time-series: finished indices once, the current one until it is finished, new ones as they appear. append-only: by a field that only grows.',
       ),
-    field: z.string().min(1).optional().describe('With time-field and append-only: the field.'),
+    field: z
+      .string()
+      .min(1)
+      .optional()
+      .describe(
+        'With time-field and append-only: the field. With time-series: follow by it, as time-field does, where the source has no sequence numbers (before 6.0).',
+      ),
     interval: duration.default('10s').describe('Pause between two rounds.'),
     window: duration
       .default('60s')

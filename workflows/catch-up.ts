@@ -143,8 +143,8 @@ class CatchUp {
 
   /** By sequence number deletes show as holes, in each round. By a field both sides are compared for them, now and then. */
   private deletesNow(at: string): DeletesMode {
-    const { kind, compareDeletesEvery } = this.input.catchUp;
-    if (!isByField(kind)) return 'search';
+    const { compareDeletesEvery } = this.input.catchUp;
+    if (!isByField(this.input.catchUp)) return 'search';
     if (compareDeletesEvery === undefined) return 'defer';
     return Date.parse(at) - Date.parse(this.comparedAt) >= parseDuration(compareDeletesEvery) ? 'search' : 'defer';
   }

@@ -95,7 +95,7 @@ export abstract class MoveByDocuments<
 
   /** Where catch-up begins if it goes by a field: asked before the parts are cut, which then hold all that lies below. */
   private async positionsByField(step: StepContext): Promise<ShardPositions[] | undefined> {
-    if (!isByField(this.batch.input.runbook.catchUp?.kind)) return undefined;
+    if (!isByField(this.batch.input.runbook.catchUp)) return undefined;
     return (await step.activities.readPositions(this.input(step))).positions;
   }
 

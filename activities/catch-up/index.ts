@@ -31,7 +31,7 @@ export function createCatchUpActivities({ clusters, failedDocumentsDirectory }: 
     async readPositions(input) {
       const { runbook, indices } = input;
       const source = await clusters.connect(runbook, 'source');
-      if (!isByField(runbook.catchUp?.kind)) return { positions: await readPositions(source, indices) };
+      if (!isByField(runbook.catchUp)) return { positions: await readPositions(source, indices) };
       const reader = await clusters.openBytes(runbook, 'source', { connections: readConnections });
       try {
         return { positions: await readFieldPositions(source, reader, input, cancellationSignal()) };

@@ -1,4 +1,4 @@
-import type { SeriesInput, SeriesNow } from '../../contracts/catch-up';
+import { isByField, type SeriesInput, type SeriesNow } from '../../contracts/catch-up';
 import { parseBytes } from '../../contracts/bytes';
 import { targetName } from '../../contracts/ids';
 import type { MigrationRunbook } from '../../contracts/runbook';
@@ -6,6 +6,7 @@ import type { Difference } from '../../contracts/status';
 import type { Cluster } from '../elasticsearch/cluster';
 import { whatCannotBe } from '../metadata/indices';
 import { planBatches } from '../planning/batches';
+import { fieldProblem } from '../planning/checks/document-checks';
 import { factsOf } from '../planning/inspect';
 import { readNames } from '../planning/read-cluster';
 import { readIndices, readSelected } from '../planning/read-indices';
@@ -69,11 +70,16 @@ async function confirmDeleted(source: Cluster, missing: string[]): Promise<strin
 }
 
 /** As a plan would choose among them. */
-async function selectedOf(source: Cluster, { select }: MigrationRunbook, names: string[]): Promise<SelectedIndex[]> {
+async function selectedOf(
+  source: Cluster,
+  { select, catchUp }: MigrationRunbook,
+  names: string[],
+): Promise<SelectedIndex[]> {
   if (names.length === 0) return [];
   const views = await readIndices(source, await readNames(source), names);
   const { selected } = selectIndices(select, views);
-  return readSelected(source, selected, { watchWrites: false });
+  const { field } = catchUp ?? {};
+  return readSelected(source, selected, { watchWrites: false, ...(field === undefined ? {} : { field }) });
 }
 
 async function whyNot(
@@ -111,12 +117,14 @@ async function whyNot(
 }
 
 /** What the checks of a plan refuse of an index as it is on the source. */
-function whyNotReadable(index: SelectedIndex, { method }: MigrationRunbook): string | undefined {
+function whyNotReadable(index: SelectedIndex, { method, catchUp }: MigrationRunbook): string | undefined {
   const { status, dataStream, health, hasSource, settings } = index;
   if (dataStream !== undefined)
     return `it is a backing index of the data stream ${dataStream}, which takes no documents with versions of their own`;
   if (settings['index.store.type'] === 'snapshot') return 'it is mounted from a snapshot';
   if (health === 'red') return 'it has no primary shard at present; it is taken once it has';
+  const unlike = status === 'open' && catchUp && isByField(catchUp) ? fieldProblem(catchUp.kind, index) : undefined;
+  if (unlike !== undefined) return `${catchUp?.field} is no date there that can be searched by (${unlike})`;
   if (method === 'snapshot') {
     const isPiped = ['index.default_pipeline', 'index.final_pipeline'].some(
       (key) => (settings[key] ?? '_none') !== '_none',

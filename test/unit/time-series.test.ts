@@ -26,9 +26,20 @@ describe('checkCatchUp', () => {
     expect(checkCatchUp(runbook([...include], 'sequence'), source, indices)).toMatchObject([{ state: 'passed' }]);
   });
 
-  test('a source without sequence numbers is refused', () => {
+  test('a source without sequence numbers is followed by a field, and refused without one', () => {
     const old = withVersion(source, '5.6.16');
-    expect(checkCatchUp(runbook(['logs-*']), old, indices)).toMatchObject([{ state: 'failed' }]);
+    const by = (over: object) => ({
+      ...runbook(['logs-*']),
+      ...{ catchUp: { ...runbook(['logs-*']).catchUp!, ...over } },
+    });
+    const [refused] = checkCatchUp(by({}), old, indices);
+    expect(refused).toMatchObject({
+      state: 'failed',
+      remedy: expect.stringContaining('name a catchUp.field') as string,
+    });
+    const dated = [selectedIndex('logs-1', { catchUpField: { type: 'date' } })];
+    expect(checkCatchUp(by({ field: '@timestamp' }), old, dated)).toMatchObject([{ state: 'passed' }]);
+    expect(checkCatchUp(by({ field: '@timestamp' }), old, indices)).toMatchObject([{ state: 'failed' }]);
   });
 });
 

@@ -33,7 +33,7 @@ const seriesRunbook = (over: Record<string, unknown> = {}) =>
   runbookOf(`series-${(runs += 1)}`, {
     method: 'copy',
     snapshot: undefined,
-    catchUp: { kind: 'time-series', interval: '1s', ...over },
+    catchUp: { kind: 'time-series', interval: '200ms', ...over },
     freeze: 'atCutover',
     gates: ['cutover'],
   });

@@ -3,7 +3,7 @@ import type { MigrationRunbook } from '../../../contracts/runbook';
 import type { CatchUpSettings } from '../../../contracts/runbook-documents';
 import type { Check } from '../../../contracts/status';
 import { isAtLeast } from '../../elasticsearch/version';
-import { fieldTypeOf, isDate, type MappedField } from '../field-types';
+import { fieldTypeOf, isDate } from '../field-types';
 import type { ClusterView, SelectedIndex } from '../view';
 import { nameOf } from './cluster-checks';
 import { failed, listed, noneOf, passed, type CheckSubject } from './make-check';
@@ -44,7 +44,7 @@ export function checkCatchUp(
       ),
     ];
   }
-  if (isByField(catchUp.kind)) return [checkField(catchUp, subject, selected)];
+  if (isByField(catchUp)) return [checkField(catchUp, subject, selected)];
   const hasNumbers = distribution === 'opensearch' || isAtLeast({ text: version }, '6.0.0');
   return [
     hasNumbers
@@ -52,7 +52,7 @@ export function checkCatchUp(
       : failed(
           subject,
           `${version} has no sequence numbers`,
-          'set catchUp.kind to time-field, if every update sets a field with the time, or to append-only; or leave catchUp out, and stop the writers or set freeze to beforeMove',
+          `${catchUp.kind === 'time-series' ? 'name a catchUp.field with the time that every update sets, such as @timestamp' : 'set catchUp.kind to time-field, if every update sets a field with the time, or to append-only'}; or leave catchUp out, and stop the writers or set freeze to beforeMove`,
         ),
   ];
 }
@@ -63,16 +63,10 @@ function checkField(
   subject: CheckSubject,
   selected: SelectedIndex[],
 ): Check {
-  const wanted = kind === 'time-field' ? 'a date' : 'a date or a number';
-  const isRight = ({ type }: MappedField) => {
-    const found = fieldTypeOf(type);
-    return found !== undefined && (kind === 'append-only' || isDate(found));
-  };
-  const wrong = selected.flatMap(({ name, status, catchUpField: found }) => {
-    if (status !== 'open') return [];
-    if (!found) return [`${name} (not mapped)`];
-    if (!isRight(found)) return [`${name} (${found.obstacle ?? found.type})`];
-    return found.obstacle === undefined ? [] : [`${name} (${found.obstacle})`];
+  const wanted = kind === 'append-only' ? 'a date or a number' : 'a date';
+  const wrong = selected.flatMap((index) => {
+    const problem = index.status === 'open' ? fieldProblem(kind, index) : undefined;
+    return problem === undefined ? [] : [`${index.name} (${problem})`];
   });
   const when =
     compareDeletesEvery === undefined ? 'before the cutover' : `every ${compareDeletesEvery} and before the cutover`;
@@ -82,6 +76,17 @@ function checkField(
     remedy:
       'name another catchUp.field, move those indices in a run of their own, or take sequence, which needs no field, from 6.0 on',
   });
+}
+
+/** Why an index cannot be followed by the field that the runbook names. */
+export function fieldProblem(
+  kind: CatchUpSettings['kind'],
+  { catchUpField: found }: Pick<SelectedIndex, 'catchUpField'>,
+): string | undefined {
+  if (!found) return 'not mapped';
+  const type = fieldTypeOf(found.type);
+  const isRight = type !== undefined && (kind === 'append-only' || isDate(type));
+  return isRight ? found.obstacle : (found.obstacle ?? found.type);
 }
 
 /** What only matters where documents are moved one by one. */
