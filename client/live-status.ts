@@ -64,6 +64,7 @@ export function overlay(
     ...status,
     steps: status.steps.map(live),
     batches: status.batches.map((batch) => ({ ...batch, steps: batch.steps.map(live) })),
+    ...(status.catchUp ? { catchUp: { ...status.catchUp, steps: status.catchUp.steps.map(live) } } : {}),
     warnings: [...warnings],
   };
 }

@@ -30,13 +30,13 @@ export async function readStatus(temporal: Temporal, run: string): Promise<LiveS
   const answer = await askOrGiveUp(temporal, description);
   if ('error' in answer) return describedOnly(temporal, description, answer.error);
   if (!open) return overlay({ ...answer.status, ...(await endOf(temporal, run, description, answer.status)) }, []);
-  const [pending, ofBatches, catchUp] = await Promise.all([
+  const [pending, ofChildren, catchUp] = await Promise.all([
     pendingActivities(temporal.client, description),
-    pendingOfBatches(temporal, run, answer.status),
+    pendingOfChildren(temporal, run, answer.status),
     catchUpNow(temporal, run, answer.status),
   ]);
   const status = catchUp ? { ...answer.status, catchUp } : answer.status;
-  return overlay(status, [...pending, ...ofBatches]);
+  return overlay(status, [...pending, ...ofChildren]);
 }
 
 /** The run hears of its catch-up only when that changes its state: how far it is, the child itself says. */
@@ -97,15 +97,14 @@ async function askForStatus(temporal: Temporal, run: string, enough: AbortSignal
 }
 
 /** Batches are workflows of their own: what they do right now is in their descriptions. */
-async function pendingOfBatches(temporal: Temporal, run: string, status: RunStatus): Promise<PendingActivity[]> {
+async function pendingOfChildren(temporal: Temporal, run: string, status: RunStatus): Promise<PendingActivity[]> {
   const running = status.batches.filter((batch) => batch.state === 'running');
+  const children = running.map(({ number }) => batchWorkflowId(run, number));
+  if (status.catchUp && status.catchUp.state !== 'drained') children.push(catchUpWorkflowId(run));
   const found = await Promise.all(
-    running.map(async ({ number }) => {
+    children.map(async (child) => {
       try {
-        return await pendingActivities(
-          temporal.client,
-          await temporal.client.workflow.getHandle(batchWorkflowId(run, number)).describe(),
-        );
+        return await pendingActivities(temporal.client, await temporal.client.workflow.getHandle(child).describe());
       } catch {
         // It ended, or is just being started: then it has no progress to show.
         return [];

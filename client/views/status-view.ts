@@ -2,7 +2,7 @@ import { formatBytes } from '../../contracts/bytes';
 import { phases } from '../../contracts/status';
 import { isEnd, needsPerson } from '../exit-codes';
 import { formatCount, formatSeconds, formatTime, percent, plural, withoutControls } from '../format';
-import { allSteps, type LiveBatch, type LiveStatus } from '../live-status';
+import { allSteps, type LiveBatch, type LiveStatus, type LiveStep } from '../live-status';
 import type { Paint } from '../session';
 import { paintState, stepWords, whatWaits } from './status-words';
 import { bar, table } from './table';
@@ -142,8 +142,12 @@ function catchUpLine({ catchUp }: LiveStatus, { now, paint }: StatusViewOptions)
   ];
   const series = seriesWords(catchUp, now);
   const unread = (catchUp.unread ?? []).map(({ where, what }) => paint.yellow(`! ${where}: ${what}`));
+  const held = catchUp.steps.flatMap(({ progress, retrying }: LiveStep) => {
+    if (retrying) return [paint.yellow(`! attempt ${retrying.attempt}, last failure: ${retrying.lastFailure}`)];
+    return progress?.detail?.includes('held back') ? [paint.yellow(`! ${progress.detail}`)] : [];
+  });
   const line = `Catch-up by ${kind}: ${paintState(state, paint)}, ${words.join(', ')}`;
-  return [line, ...series, ...unread.slice(0, 5)].join('\n');
+  return [line, ...series, ...held, ...unread.slice(0, 5)].join('\n');
 }
 
 /** "12 indices followed; 3 appeared: …", and what was deleted on the source; the newest by name. */

@@ -211,11 +211,13 @@ async function refusals({ url }: ElasticsearchCluster) {
 
 long('the disk of the target goes over its flood stage, and is mended', async () => {
   const flood = (size: string | null) => {
-    const marks = ['low', 'high', 'flood_stage'].map((name) => [
-      `cluster.routing.allocation.disk.watermark.${name}`,
-      size,
-    ]);
-    const persistent = { ...(Object.fromEntries(marks) as object), 'cluster.info.update.interval': size === null ? null : '10s' };
+    const mark = (name: string) => `cluster.routing.allocation.disk.watermark.${name}`;
+    const persistent = {
+      [mark('low')]: size,
+      [mark('high')]: size,
+      [mark('flood_stage')]: size,
+      'cluster.info.update.interval': size === null ? null : '10s',
+    };
     return must(`${target.url}/_cluster/settings`, 'PUT', { persistent });
   };
   const isBlocked = async () => {

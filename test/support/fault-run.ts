@@ -43,9 +43,7 @@ export interface FaultRun {
 
 /** What an operator would read in `status` of a run that is held up. */
 export function reasonsOf(status: LiveStatus): string {
-  return JSON.stringify(
-    [...allSteps(status), ...(status.catchUp?.steps ?? [])].filter(({ state }) => state !== 'done'),
-  );
+  return JSON.stringify(allSteps(status).filter(({ state }) => state !== 'done'));
 }
 
 export interface FaultRunEnd {
@@ -135,16 +133,13 @@ export async function wholeRun(driver: Driver, run: FaultRun): Promise<FaultRunE
     for (const writer of writers) await writer.stop();
   }
   const status = await driver.status(name);
+  const nothing = new Map<string, string>();
   const differences: string[] = [];
   let documents = 0;
   for (const index of indices) {
     const [there, here] = await Promise.all([source, target].map((url) => readDocuments(url, index)));
     documents += there?.size ?? 0;
-    differences.push(
-      ...documentDifferences(there as Map<string, string>, here as Map<string, string>).map(
-        (each) => `${index} ${each}`,
-      ),
-    );
+    differences.push(...documentDifferences(there ?? nothing, here ?? nothing).map((each) => `${index} ${each}`));
   }
   if ((await http(`${target}/${name}-orders/_alias/${alias}`)).status !== 200) differences.push(`${alias} is missing`);
   return {
@@ -158,6 +153,6 @@ export async function wholeRun(driver: Driver, run: FaultRun): Promise<FaultRunE
 }
 
 export function stuckOf(status: LiveStatus): string {
-  const stuck = [...allSteps(status), ...(status.catchUp?.steps ?? [])].filter(({ state }) => state === 'stuck');
+  const stuck = allSteps(status).filter(({ state }) => state === 'stuck');
   return JSON.stringify(stuck.map(({ id, failure }) => ({ id, failure })));
 }
