@@ -104,7 +104,7 @@ test('what the target refuses is told by cause, and driven again once that is me
   expect(waiting.batches[0]?.refused[0]?.reason).toMatch(/nested documents .* exceeded the allowed limit of \[5\]/);
   expect(waiting.batches[0]?.refused[0]?.remedy).toMatch(/retry/);
   for (const at of [0, 10, 20, 30])
-    await must(`${source}/${index}/_doc/odd%20${at}?refresh=true`, 'PUT', { toys: [{ mended: true }] });
+    await must(`${source}/${index}/_doc/odd%20${at}?refresh=true`, 'PUT', { toys: [{ at: 0 }] });
   await on.tell('retry', run, '--failed', '--reason', 'documents mended');
   await on.reach(run, 'the gate again', (status) => isAtGate(status) && status.batches[0]?.refused.length === 0);
   await on.tell('approve', run, 'cutover', '--reason', 'test');
