@@ -18,8 +18,17 @@ export interface CatchUpPositions extends ShardPositions {
    * source has numbered anew in between is never read.
    */
   lostWrites?: { shard: number; sourceAt: number; readUpTo: number }[];
-  /** The target refused documents of it: how many documents it has says nothing of deletes then. */
+  /** The target refused documents of it before the first round: how many it has says nothing of deletes then. */
   isPartial?: boolean;
+  /** What it refused in rounds: the operations among which those documents are, to be read again. */
+  refused?: RefusedRange[];
+}
+
+export interface RefusedRange {
+  shard: number;
+  afterSeqNo: number;
+  toSeqNo: number;
+  causes: RefusalCause[];
 }
 
 /**
@@ -37,6 +46,8 @@ export interface CatchUpRoundInput extends OwnedInput {
   positions: CatchUpPositions[];
   limits: PartLimits;
   deletes: DeletesMode;
+  /** Documents that the target has refused are written again: somebody has mended the cause. */
+  retryRefused?: boolean;
 }
 
 export interface CatchUpRound extends CopyTotals {
@@ -50,7 +61,10 @@ export interface CatchUpRound extends CopyTotals {
    * field: documents above what was read.
    */
   lag: number;
+  /** Of this round. */
   causes: RefusalCause[];
+  /** Of all rounds, without what was written since; left out where a round cannot tell. */
+  refusedNow?: RefusalCause[];
   /** Indices that are gone, closed, made anew, rolled over. Of this round: what is over does not come again. */
   differences: Difference[];
   /** What could not be read, and may be in the next round: nothing is drained as long as something stands here. */

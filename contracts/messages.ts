@@ -37,6 +37,8 @@ export const signals = {
   indicesJoined: 'indicesJoined',
   /** Run to catch-up: the source is written to no more, end when all of it is there. */
   drain: 'drain',
+  /** Run to catch-up: the next round drives the documents again that the target refused. */
+  retryFailed: 'retryFailed',
 } as const;
 
 /** Registered workflow types. Never renamed: stored runs name them. */

@@ -14,6 +14,9 @@ export interface ReindexPart extends Pick<CopyPart, 'index' | 'uuid' | 'document
   range?: Pick<CopyPart, 'afterSeqNo' | 'toSeqNo'>;
 }
 
+/** A part, or a piece of one, in which the target refused documents. */
+export type RefusedPart = CopyPart | ReindexPart;
+
 export interface ReindexPlan {
   parts: ReindexPart[];
   /** Where a catch-up takes over: what each shard had given when the parts were cut. Empty before 6.0. */

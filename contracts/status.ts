@@ -2,6 +2,7 @@ import type { RecordedDecision } from './decisions';
 import type { ShardPositions } from './document-activities';
 import type { FailureInfo } from './failures';
 import type { MetadataUndo } from './metadata';
+import type { RefusedPart } from './reindex';
 import type { CatchUpKind } from './runbook-documents';
 
 /**
@@ -81,6 +82,10 @@ export interface BatchStatus {
   accepted: Difference[];
   /** Documents that the target refused; they are in the workers' files of failed documents. Few causes, the commonest first. */
   refused: RefusalCause[];
+  /** Where they are on the source, so that only that is read again; left out where they are in too many places. */
+  refusedParts?: RefusedPart[];
+  /** Where documents are moved one by one: how far that is, over all attempts. Left out before, and by other methods. */
+  moved?: { parts: number; partsDone: number; written: number; superseded: number };
   /** Up to where its documents have come, for catch-up: by shard of each index. Empty without one. */
   positions: ShardPositions[];
   /** What it changed on the clusters and on the host that copies: evidence for the report. */

@@ -2,9 +2,10 @@ import type { CatchUpPositions } from './catch-up';
 import type { OwnedInput } from './cluster-activities';
 import type { ShardPositions } from './document-activities';
 import type { CopyPlan, IndexFacts, MigrationPlan } from './plan';
+import type { RefusedPart } from './reindex';
 import type { MigrationRunbook } from './runbook';
 import type { CatchUpSettings } from './runbook-documents';
-import type { CatchUpStatus, Change, Difference, RunStatus, SeriesStatus } from './status';
+import type { BatchStatus, CatchUpStatus, Change, Difference, RunStatus, SeriesStatus } from './status';
 
 /** What migrationWorkflow is started with. */
 export interface MigrationInput {
@@ -32,6 +33,8 @@ export interface CatchUpInput extends OwnedInput {
   isDraining: boolean;
   /** With time-series: what of the plan is not followed. */
   series?: SeriesState;
+  /** The next round is to drive refused documents again. */
+  wantsRetry?: boolean;
   /** Set when it continues as new. */
   carried?: CatchUpStatus;
   /** And when both sides were compared last, ISO 8601. */
@@ -61,4 +64,8 @@ export interface MoveBatchInput extends OwnedInput {
   positions: ShardPositions[];
   /** The batch is moved once more, from a new snapshot; what was restored before is deleted once that is there. */
   again: boolean;
+  /** Of documents that are moved again, only these parts and what was written since: an operator has mended a cause. */
+  refusedParts?: RefusedPart[];
+  /** What they come on top of. */
+  moved?: BatchStatus['moved'];
 }

@@ -14,7 +14,14 @@ import { mergeCauses } from '../contracts/refusals';
 import type { CatchUpStatus } from '../contracts/status';
 import type { CatchUpInput } from '../contracts/workflow-inputs';
 import { now } from './clock';
-import { catchUpChangedSignal, catchUpQuery, decideSignal, drainSignal, indicesJoinedSignal } from './messages';
+import {
+  catchUpChangedSignal,
+  catchUpQuery,
+  decideSignal,
+  drainSignal,
+  indicesJoinedSignal,
+  retryFailedSignal,
+} from './messages';
 import { Series, seriesShown } from './series';
 import { StepRunner } from './step-runner';
 
@@ -33,6 +40,7 @@ export async function catchUpWorkflow(input: CatchUpInput): Promise<CatchUpStatu
   setHandler(catchUpQuery, () => catchUp.status);
   setHandler(drainSignal, () => catchUp.drain());
   setHandler(indicesJoinedSignal, (joined) => catchUp.series?.join(joined));
+  setHandler(retryFailedSignal, () => catchUp.retryRefused());
   setHandler(decideSignal, (message) => {
     if (message.verb === 'tune') catchUp.tune(message.runbook);
     else if (message.verb === 'pause' || message.verb === 'resume') catchUp.pause(message.verb === 'pause');
@@ -57,6 +65,9 @@ class CatchUp {
   told: Promise<void> = Promise.resolve();
   private positions: CatchUpPositions[];
   private isDraining: boolean;
+  private wantsRetry: boolean;
+  /** Rounds that drove refused documents again: the run hears what came of it. */
+  private retries = 0;
   /** What the run was told last: rounds without news are not told. */
   private shown = '';
   /** When both sides were compared last, where only that shows what was deleted; or when this began. */
@@ -68,6 +79,7 @@ class CatchUp {
     this.positions = input.positions;
     this.isDraining = input.isDraining;
     this.comparedAt = input.comparedAt ?? now();
+    this.wantsRetry = input.wantsRetry ?? false;
     this.status = input.carried ?? {
       kind: input.catchUp.kind,
       state: 'running',
@@ -88,6 +100,11 @@ class CatchUp {
   drain(): void {
     this.isDraining = true;
     this.tell();
+  }
+
+  /** In the next round, which then begins at once. */
+  retryRefused(): void {
+    this.wantsRetry = true;
   }
 
   /** Counts from the next round on. */
@@ -137,7 +154,8 @@ class CatchUp {
     const isAwaiting = () => series !== undefined && series.state.joining.length > 0;
     if (this.isDraining && !isAwaiting()) return;
     const wasDraining = this.isDraining;
-    const isNews = () => (wasDraining ? !isAwaiting() : this.isDraining) || series?.hasJoined === true;
+    const isNews = () =>
+      (wasDraining ? !isAwaiting() : this.isDraining) || series?.hasJoined === true || this.wantsRetry;
     await condition(isNews, input.catchUp.interval);
   }
 
@@ -151,6 +169,8 @@ class CatchUp {
 
   private async round(deletes: DeletesMode): Promise<CatchUpRound> {
     const { run, runbook, owner } = this.input;
+    const retryRefused = this.wantsRetry;
+    this.wantsRetry = false;
     const round = await this.runner.run(
       { id: 'catch-up/round', phase: 'catch-up', title: 'catch up with the source', isSkippable: false },
       async (step) => {
@@ -167,11 +187,13 @@ class CatchUp {
             bulksInFlight: runbook.copy?.limits.bulksInFlight ?? 4,
           },
           deletes,
+          ...(retryRefused ? { retryRefused } : {}),
         });
         return { ...done, changed: done.written + done.deleted > 0, summary: summaryOf(done) };
       },
     );
     if (!round) throw new Error('a round cannot be skipped');
+    if (retryRefused) this.retries += 1;
     return round;
   }
 
@@ -187,7 +209,7 @@ class CatchUp {
     const seconds = (Date.parse(now()) - Date.parse(startedAt)) / 1000;
     const rate = seconds > 0 ? (round.written + round.deleted) / seconds : 0;
     if (rate > 0) status.rate = rate;
-    status.refused = mergeCauses([...status.refused, ...round.causes]);
+    status.refused = round.refusedNow ?? mergeCauses([...status.refused, ...round.causes]);
     // of this round: what is over does not come again
     status.differences = [...(this.series?.told ?? []), ...round.differences].slice(0, mostDifferences);
     status.unread = round.unread;
@@ -202,6 +224,7 @@ class CatchUp {
       isPaused: this.runner.isPaused,
       isDraining: this.isDraining,
       comparedAt: this.comparedAt,
+      wantsRetry: this.wantsRetry,
       carried: { ...this.status, steps: [] },
     });
   }
@@ -215,7 +238,7 @@ class CatchUp {
       else status.state = this.isDraining ? 'draining' : 'running';
     }
     const isSmall = status.lag !== null && status.lag <= this.input.catchUp.lagBelow;
-    const counts = [status.differences.length, status.refused.length, ...seriesShown(status)];
+    const counts = [status.differences.length, status.refused.length, this.retries, ...seriesShown(status)];
     const shown = JSON.stringify([status.state, isSmall, ...counts]);
     const { parent } = workflowInfo();
     if (shown === this.shown || !parent) return;

@@ -35,4 +35,5 @@ export const catchUpChangedSignal = defineSignal<[CatchUpStatus]>(signals.catchU
 export const indicesAppearedSignal = defineSignal<[BatchPlan[]]>(signals.indicesAppeared);
 export const indicesJoinedSignal = defineSignal<[JoinedIndices]>(signals.indicesJoined);
 export const drainSignal = defineSignal<[]>(signals.drain);
+export const retryFailedSignal = defineSignal<[]>(signals.retryFailed);
 export const decideSignal = defineSignal<[BatchDecision]>(signals.decide);

@@ -87,6 +87,7 @@ export class MoveBatch {
       differences: this.runner.differences,
       accepted: [],
       refused: [],
+      refusedParts: [],
       positions: [...input.positions],
       changes: this.runner.changes,
     };

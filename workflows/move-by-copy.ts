@@ -1,6 +1,6 @@
 import { parseBytes } from '../contracts/bytes';
 import { positionsOfParts } from '../contracts/catch-up';
-import type { CopyPart, CopyPartResult, PartLimits } from '../contracts/document-activities';
+import type { CopyPart, CopyPartResult, PartLimits, ShardPositions } from '../contracts/document-activities';
 import { MoveByDocuments, type PartPlan } from './move-by-documents';
 import type { StepContext } from './step-runner';
 
@@ -31,6 +31,17 @@ export class MoveByCopy extends MoveByDocuments<CopyPart, CopyPartResult> {
 
   protected rest(part: CopyPart, { throughSeqNo }: CopyPartResult): CopyPart {
     return { ...part, afterSeqNo: throughSeqNo };
+  }
+
+  protected covered(part: CopyPart, { throughSeqNo }: CopyPartResult): CopyPart {
+    return { ...part, toSeqNo: throughSeqNo };
+  }
+
+  /** A source without sequence numbers cannot tell; the comparison does. */
+  protected since(part: CopyPart, positions: ShardPositions): CopyPart | undefined {
+    if (part.slice) return undefined;
+    const afterSeqNo = Math.max(part.afterSeqNo, positions.seqNos[part.shard] ?? -1);
+    return afterSeqNo < part.toSeqNo ? { ...part, afterSeqNo } : undefined;
   }
 
   /** Limits are of the whole run: each part under way has its share. */

@@ -2,6 +2,7 @@ import { CancellationScope, CancelledFailure, condition, isCancellation } from '
 import { isByField } from '../contracts/catch-up';
 import type { CopyTotals, ShardPositions } from '../contracts/document-activities';
 import { mergeCauses } from '../contracts/refusals';
+import type { RefusedPart } from '../contracts/reindex';
 import { failureInfoOf } from './failure-info';
 import type { RefusalCause } from '../contracts/status';
 import type { MoveBatch, MoveMethod } from './move-batch';
@@ -9,6 +10,8 @@ import type { StepContext } from './step-runner';
 
 /** The run hears of progress so many times in a batch: each time is a signal in its history. */
 const timesTold = 20;
+/** They stand in the status, which every step of the batch tells. */
+const mostRefusedParts = 100;
 
 export interface PartPlan<Part> {
   parts: Part[];
@@ -29,14 +32,18 @@ interface PartWork<Part> {
 
 /** A batch document by document: empty indices, then their documents in parts, each part an activity. */
 export abstract class MoveByDocuments<
-  Part extends { index: string; documents: number },
+  Part extends { index: string; uuid: string; documents: number },
   Result extends PartResult,
 > implements MoveMethod {
   /** Parts under way, so that a pause or new limits reach them: each ends where it can go on, and is begun again. */
   private readonly underWay = new Set<CancellationScope>();
   private works?: PartWork<Part>[];
+  /** Only these, and what was written since. Whoever asks for them names parts of this method. */
+  private refusedParts: Part[] | undefined;
 
-  constructor(protected readonly batch: MoveBatch) {}
+  constructor(protected readonly batch: MoveBatch) {
+    this.refusedParts = batch.input.refusedParts as Part[] | undefined;
+  }
 
   /** Most parts under way at once. */
   protected abstract get inFlight(): number;
@@ -44,6 +51,10 @@ export abstract class MoveByDocuments<
   protected abstract move(step: StepContext, part: Part): Promise<Result>;
   /** What is left of a part that was told to stop. */
   protected abstract rest(part: Part, result: Result): Part;
+  /** And what of it has been gone through. */
+  protected abstract covered(part: Part, result: Result): Part;
+  /** Of a part what lies above these positions, if anything does. */
+  protected abstract since(part: Part, positions: ShardPositions): Part | undefined;
 
   async bring(): Promise<boolean> {
     const { batch } = this;
@@ -60,6 +71,7 @@ export abstract class MoveByDocuments<
   /** Documents that are there already are found by their versions, so this only adds what is missing. */
   async bringAgain(step: StepContext): Promise<void> {
     delete this.works;
+    this.refusedParts = undefined;
     // makes nothing anew, but has indices take documents as they are once more
     await step.activities.createIndices(this.input(step));
     await this.moveAll(step);
@@ -133,8 +145,17 @@ export abstract class MoveByDocuments<
       const plan = await this.planParts(step);
       const { parts } = plan;
       const positions = ofField ?? plan.positions;
-      this.works = parts.map((part) => ({ part, isDone: false }));
+      const wanted = this.refusedParts ? this.again(this.refusedParts, parts, positions) : parts;
+      this.works = wanted.map((part) => ({ part, isDone: false }));
       status.refused = [];
+      status.refusedParts = [];
+      const before = (this.refusedParts && this.batch.input.moved) ?? {
+        parts: 0,
+        partsDone: 0,
+        written: 0,
+        superseded: 0,
+      };
+      status.moved = { ...before, parts: before.parts + wanted.length };
       status.positions = input.runbook.catchUp ? earlier(positions, status.positions) : positions;
     }
     const total = { written: 0, superseded: 0, refused: 0 };
@@ -147,6 +168,39 @@ export abstract class MoveByDocuments<
     ].join('');
     const parts = this.works.length === 1 ? '1 part' : `${this.works.length} parts`;
     return { changed: true, summary: `${total.written} documents written in ${parts}${also}` };
+  }
+
+  /**
+   * Refused parts and what was written since, of indices that are still the same; of others all. Where every write is
+   * followed, that brings the rest.
+   */
+  private again(refused: readonly Part[], planned: readonly Part[], now: readonly ShardPositions[]): Part[] {
+    const isFollowed = this.batch.input.runbook.catchUp !== undefined;
+    const before = new Map(this.batch.status.positions.map((position) => [position.index, position]));
+    const uuids = new Map(now.map(({ index, uuid }) => [index, uuid]));
+    const later = planned.flatMap((part) => {
+      const position = before.get(part.index);
+      if (position?.uuid !== part.uuid) return [part];
+      const left = isFollowed ? undefined : this.since(part, position);
+      return left ? [left] : [];
+    });
+    return [...refused.filter(({ index, uuid }) => (uuids.get(index) ?? uuid) === uuid), ...later];
+  }
+
+  private count({ written, superseded, isDone }: Result): void {
+    const { moved } = this.batch.status;
+    if (!moved) return;
+    moved.written += written;
+    moved.superseded += superseded;
+    if (isDone) moved.partsDone += 1;
+  }
+
+  /** Where the target refused documents. Too many places are not kept: then all is moved again. */
+  private keepRefused(part: Part): void {
+    const { status } = this.batch;
+    if (!status.refusedParts) return;
+    status.refusedParts.push(part as Part & RefusedPart);
+    if (status.refusedParts.length > mostRefusedParts) delete status.refusedParts;
   }
 
   /** A part that fails lets those under way come to their end first: nothing that they have done is lost. */
@@ -204,6 +258,8 @@ export abstract class MoveByDocuments<
     if (!result) return;
     for (const key of ['written', 'superseded', 'refused'] as const) total[key] += result[key];
     this.batch.status.refused = mergeCauses([...this.batch.status.refused, ...result.causes]);
+    this.count(result);
+    if (result.refused > 0) this.keepRefused(result.isDone ? work.part : this.covered(work.part, result));
     if (!result.isDone) work.part = this.rest(work.part, result);
     work.isDone = result.isDone;
     // told to stop, it answers with how far it came: an abort ends here

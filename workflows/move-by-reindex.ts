@@ -1,3 +1,4 @@
+import type { ShardPositions } from '../contracts/document-activities';
 import type { ReindexPart, ReindexPartResult } from '../contracts/reindex';
 import { MoveByDocuments, type PartPlan } from './move-by-documents';
 import type { StepContext } from './step-runner';
@@ -44,5 +45,17 @@ export class MoveByReindex extends MoveByDocuments<ReindexPart, ReindexPartResul
   /** A task that was cancelled cannot be taken up: what it wrote is found by its versions. */
   protected rest(part: ReindexPart): ReindexPart {
     return part;
+  }
+
+  /** A task tells nothing of where in its range it was. */
+  protected covered(part: ReindexPart): ReindexPart {
+    return part;
+  }
+
+  /** A range is of all shards at once: from where the shard that was behind the others stood. */
+  protected since(part: ReindexPart, positions: ShardPositions): ReindexPart | undefined {
+    if (!part.range) return undefined;
+    const afterSeqNo = Math.max(part.range.afterSeqNo, Math.min(...(positions.seqNos.length > 0 ? positions.seqNos : [-1]), part.range.toSeqNo));
+    return afterSeqNo < part.range.toSeqNo ? { ...part, range: { ...part.range, afterSeqNo } } : undefined;
   }
 }

@@ -61,19 +61,31 @@ async function settle(isDone: () => boolean): Promise<void> {
   await CancellationScope.nonCancellable(() => condition(isDone));
 }
 
-/** Batches with documents that the target refused, once more, where an operator asks for it: what is there already is found. */
+/**
+ * Documents that the target refused, once more, where an operator asks for it: of their batches the parts that they are in,
+ * and what was written since, as they may have been corrected on the source. What is there already is found.
+ */
 export async function moveRefused(board: RunBoard, plan: MigrationPlan): Promise<void> {
   if (!board.wantsRetry) return;
   const refused = plan.batches.filter(({ number }) => {
     const batch = board.batches[number - 1];
     return batch !== undefined && batch.refused.length > 0 && !isUnderWay(batch);
   });
-  for (const batch of refused) await moveBatch(board, plan, batch, true);
+  for (const batch of refused) {
+    const { refusedParts } = board.batches[batch.number - 1] ?? {};
+    await moveBatch(board, plan, batch, true, refusedParts);
+  }
   board.wantsRetry = false;
 }
 
 /** A batch as a child workflow; its last status stands on the board when this returns. */
-export async function moveBatch(board: RunBoard, plan: MigrationPlan, batch: BatchPlan, again = false): Promise<void> {
+export async function moveBatch(
+  board: RunBoard,
+  plan: MigrationPlan,
+  batch: BatchPlan,
+  again = false,
+  refusedParts?: MoveBatchInput['refusedParts'],
+): Promise<void> {
   const known = board.batches[batch.number - 1] ?? waitingBatch(batch);
   known.state = 'running';
   const input: MoveBatchInput = {
@@ -89,6 +101,8 @@ export async function moveBatch(board: RunBoard, plan: MigrationPlan, batch: Bat
     changes: known.changes,
     positions: known.positions,
     again,
+    ...(refusedParts ? { refusedParts } : {}),
+    ...(refusedParts && known.moved ? { moved: known.moved } : {}),
   };
   const name = batchName(batch.number);
   const carryOut = async () => {
@@ -154,6 +168,7 @@ export function waitingBatch(batch: BatchPlan): BatchStatus {
     differences: [],
     accepted: [],
     refused: [],
+    refusedParts: [],
     positions: [],
     changes: [],
   };

@@ -347,14 +347,23 @@ export class RunBoard {
     if (this.phase === 'cutover' || this.phase === 'finish' || this.abort)
       return 'too late: the cutover has begun. Write the documents to the target by hand, from the files of failed documents';
     if (this.wantsRetry) return 'failed documents are being driven again already';
-    return this.batches.some((batch) => batch.refused.length > 0)
+    return this.hasRefused() || (this.catchUp?.refused.length ?? 0) > 0
       ? undefined
       : 'the target has refused no document so far';
   }
 
-  private retryFailed(decision: Decision): void {
+  private hasRefused(): boolean {
+    return this.batches.some((batch) => batch.refused.length > 0);
+  }
+
+  /** Those of batches by moving them again, those of rounds by the next round. */
+  private async retryFailed(decision: Decision): Promise<void> {
     this.record('retry', decision, 'failed documents');
-    this.wantsRetry = true;
+    this.wantsRetry = this.hasRefused();
+    if ((this.catchUp?.refused.length ?? 0) === 0) return;
+    await getExternalWorkflowHandle(catchUpWorkflowId(this.run))
+      .signal(messages.retryFailedSignal)
+      .catch(() => undefined);
   }
 
   private async tune(decision: TuneDecision): Promise<void> {

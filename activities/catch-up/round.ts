@@ -1,8 +1,10 @@
-import type { CatchUpPositions, CatchUpRound, CatchUpRoundInput } from '../../contracts/catch-up';
+import type { CatchUpPositions, CatchUpRound, CatchUpRoundInput, RefusedRange } from '../../contracts/catch-up';
 import { mergeCauses } from '../../contracts/refusals';
+import type { RefusalCause } from '../../contracts/status';
 import { heartbeat, throwIfCancelled } from '../context';
 import { followByField } from './by-field';
 import { changeOf, lookAtIndices, type Followed } from './changed-indices';
+import { refusedNow, withRange } from './refused-ranges';
 import { readSettings, readShards, readStates, refresh } from './read-shards';
 import { atOnce } from './requests';
 import { searchDeletes } from './search-deletes';
@@ -40,6 +42,8 @@ export async function catchUpRound(input: CatchUpRoundInput, sides: CatchUpSides
     heartbeat({ done: round.positions.length, total: input.positions.length, unit: 'indices' });
   }
   round.causes = mergeCauses(round.causes);
+  // by a field it is not known where they are: the comparison before the cutover writes what is missing
+  if (round.positions.every(({ field }) => field === undefined)) round.refusedNow = refusedNow(round.positions);
   return round;
 }
 
@@ -73,17 +77,19 @@ async function followIndices(
   const [bySequence, byField] = [false, true].map((is) =>
     looked.followed.filter(({ position }) => (position.field !== undefined) === is),
   ) as [Followed[], Followed[]];
-  const moved = movedShards(bySequence);
+  const moved = [...movedShards(bySequence), ...(input.retryRefused === true ? refusedShards(bySequence) : [])];
   await refresh(sides.source, [...new Set(moved.map(({ index }) => index))]);
   const written = await writeAll(moved, whileItIsThere, input, sides, round);
   // what was read is only of the index that it was asked of if that one is still there
   const ofShards = new Map(written.map(({ followed: { position } }) => [position.index, position]));
   for (const index of await madeAnew([...ofShards.values()], sides)) lost.add(index);
-  for (const { index, shard, toSeqNo, hasHoles, isWhole, refused } of written) {
+  for (const { index, shard, afterSeqNo, toSeqNo, again, hasHoles, isWhole, causes } of written) {
     const position = reached.get(index);
     if (!position || lost.has(index)) continue;
+    if (again) position.refused = position.refused?.filter((range) => range !== again) ?? [];
+    if (causes.length > 0) position.refused = withRange(position.refused ?? [], { shard, afterSeqNo, toSeqNo, causes });
+    if (again) continue;
     position.seqNos[shard] = toSeqNo;
-    if (refused > 0) position.isPartial = true;
     if (hasHoles || !isWhole) position.owed = [...new Set([...(position.owed ?? []), shard])];
   }
   const followed = await followByField(byField, input, sides, round, whileItIsThere);
@@ -117,6 +123,8 @@ interface MovedShard extends ShardOperations {
   followed: Followed;
   /** Up to the global checkpoint, and not only as far as one round goes. */
   isWhole: boolean;
+  /** What is written once more, as the target had refused documents of it. */
+  again?: RefusedRange;
 }
 
 function movedShards(indices: readonly Followed[]): MovedShard[] {
@@ -132,14 +140,32 @@ function movedShards(indices: readonly Followed[]): MovedShard[] {
   );
 }
 
+interface WrittenShard extends MovedShard {
+  hasHoles: boolean;
+  causes: RefusalCause[];
+}
+
+/** A shard that has no primary at the moment keeps its refused documents for another time. */
+function refusedShards(indices: readonly Followed[]): MovedShard[] {
+  return indices.flatMap((followed) => {
+    const { index, refused = [] } = followed.position;
+    return refused
+      .filter(({ shard }) => followed.shards.has(shard))
+      .map((again) => {
+        const { shard, afterSeqNo, toSeqNo } = again;
+        return { followed, index, target: followed.target, shard, afterSeqNo, toSeqNo, again, isWhole: true };
+      });
+  });
+}
+
 async function writeAll(
   moved: readonly MovedShard[],
   whileItIsThere: (followed: Followed, act: () => Promise<void>) => Promise<void>,
   input: CatchUpRoundInput,
   sides: CatchUpSides,
   round: CatchUpRound,
-): Promise<(MovedShard & { hasHoles: boolean; refused: number })[]> {
-  const done: (MovedShard & { hasHoles: boolean; refused: number })[] = [];
+): Promise<WrittenShard[]> {
+  const done: WrittenShard[] = [];
   const total = moved.reduce((sum, { afterSeqNo, toSeqNo }) => sum + toSeqNo - afterSeqNo, 0);
   const limits = shared(input.limits, Math.min(shardsAtOnce, moved.length));
   const underWay = new Map<MovedShard, number>();
@@ -167,7 +193,7 @@ async function writeAll(
       round.bytes += result.bytes;
       round.replaced += result.replaced;
       round.causes.push(...result.causes);
-      done.push({ ...shard, hasHoles: documents < operations, refused: result.refused });
+      done.push({ ...shard, hasHoles: documents < operations, causes: result.causes });
     }),
   );
   return done;

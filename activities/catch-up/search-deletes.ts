@@ -4,6 +4,7 @@ import { parseVersion } from '../elasticsearch/version';
 import { createdVersion } from '../planning/versions';
 import { deleteAbsent } from './delete-documents';
 import { countSurplus, suspects, type ShardGroup } from './find-deleted';
+import { lacksDocuments } from './refused-ranges';
 import { readSettings, readShards, readStates, refresh, type FlatSettings } from './read-shards';
 import { placesOf, type CatchUpSides } from './write-shard';
 
@@ -47,7 +48,7 @@ export async function searchDeletes(
       continue;
     }
     // documents that were refused are missing on the target, and hide as many deleted ones
-    if (surplus === 0 && position.isPartial !== true) continue;
+    if (surplus === 0 && !lacksDocuments(position)) continue;
     if (mode === 'defer') {
       searched.surplus += Math.max(0, surplus);
       owe();
@@ -65,7 +66,7 @@ export async function searchDeletes(
       owe();
     }
     // only at rest: while documents come and go a count taken in between would cry wolf
-    if (mode === 'compare' && position.isPartial !== true) searched.missing += Math.max(0, -surplus);
+    if (mode === 'compare' && !lacksDocuments(position)) searched.missing += Math.max(0, -surplus);
   }
   return searched;
 }

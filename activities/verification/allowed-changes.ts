@@ -24,6 +24,14 @@ export interface CompareContext {
   targetSettings: Record<string, string | string[]>;
 }
 
+/** What an index has that names none. */
+const mappingLimits: Record<string, number> = {
+  'index.mapping.depth.limit': 20,
+  'index.mapping.nested_fields.limit': 50,
+  'index.mapping.nested_objects.limit': 10_000,
+  'index.mapping.total_fields.limit': 1000,
+};
+
 export const allowedSettings: SettingRule[] = [
   { setting: /^index\.uuid$/, reason: 'every index has its own', isSilent: true },
   { setting: /^index\.history\.uuid$/, reason: 'a restored index begins a history of its own', isSilent: true },
@@ -102,6 +110,11 @@ export const allowedSettings: SettingRule[] = [
     setting: /^index\.mapping\.single_type$/,
     reason: 'from 7.0 on an index has one mapping type always',
     when: ({ target }) => target === undefined,
+  },
+  {
+    setting: /^index\.mapping\.\w+\.limit$/,
+    reason: 'raised on the target, as one does for documents that it refused',
+    when: ({ key, source, target }) => Number(target) > Number(source ?? mappingLimits[key] ?? Infinity),
   },
   {
     setting: /^index\.frozen$|^index\.search\.throttled$/,

@@ -66,11 +66,12 @@ function caller(run: string, runbook: MigrationRunbook) {
       positions: CatchUpPositions[],
       deletes: DeletesMode,
       killAfterMs?: number,
+      over: { retryRefused?: boolean } = {},
     ): Promise<CatchUpRound | undefined> {
       const environment = new MockActivityEnvironment();
       const timer = killAfterMs === undefined ? undefined : setTimeout(() => environment.cancel(), killAfterMs);
       try {
-        const input = { ...base, positions, limits, deletes };
+        const input = { ...base, positions, limits, deletes, ...over };
         return await environment.run<[typeof input], CatchUpRound, typeof activities.catchUpRound>(
           activities.catchUpRound,
           input,
@@ -85,8 +86,13 @@ function caller(run: string, runbook: MigrationRunbook) {
   };
 }
 
-async function whole(calls: ReturnType<typeof caller>, positions: CatchUpPositions[], deletes: DeletesMode = 'search') {
-  return (await calls.round(positions, deletes)) as CatchUpRound;
+async function whole(
+  calls: ReturnType<typeof caller>,
+  positions: CatchUpPositions[],
+  deletes: DeletesMode = 'search',
+  over: { retryRefused?: boolean } = {},
+) {
+  return (await calls.round(positions, deletes, undefined, over)) as CatchUpRound;
 }
 
 const put = (index: string, id: string, body: unknown) => must(`${pair.source}/${index}/_doc/${id}`, 'PUT', body);
@@ -285,8 +291,16 @@ test('refused documents are told, do not stop the rest, and do not hide deleted 
   const second = await whole(calls, first.positions);
   expect(second).toMatchObject({ refused: 1, deleted: 1, lag: 0, causes: [{ index, count: 1, example: 'bad' }] });
   expect([...(await readDocuments(pair.target, index)).keys()].sort()).toEqual(['"a" ', '"c" ']);
+  // what is not mended is refused again, and told once
+  const third = await whole(calls, second.positions, 'search', { retryRefused: true });
+  expect(third).toMatchObject({ refused: 1, refusedNow: [{ index, count: 1, example: 'bad' }] });
+  await must(`${pair.target}/${index}/_mapping`, 'PUT', { properties: { other: { type: 'boolean' } } });
+  expect(await whole(calls, third.positions)).toMatchObject({ refused: 0, refusedNow: [{ example: 'bad' }] });
+  const mended = await whole(calls, third.positions, 'search', { retryRefused: true });
+  expect(mended).toMatchObject({ refused: 0, refusedNow: [], lag: 0 });
+  expect(await differences(index)).toEqual([]);
   await remove(index, 'bad');
-  expect(await whole(calls, second.positions)).toMatchObject({ refused: 0, deleted: 0, lag: 0 });
+  expect(await whole(calls, mended.positions)).toMatchObject({ refused: 0, deleted: 1, lag: 0 });
 });
 
 test('an index that is deleted, made anew, closed, rolled over, or foreign on the target is told, and the rest goes on', async () => {

@@ -165,6 +165,41 @@ test('what the target refuses is kept with its cause; the rest is there, and the
   expect(lines[0]).toContain(`"source":${toys(9)}`);
 });
 
+test('refused documents are driven again once the cause is mended, and only where they are', async () => {
+  const run = 'mending';
+  const index = `${run}-nested`;
+  await must(`${pair.source}/${index}`, 'PUT', {
+    settings: { number_of_replicas: 0 },
+    mappings: { properties: { toys: { type: 'nested' } } },
+  });
+  const toys = (count: number) => JSON.stringify({ toys: Array.from({ length: count }, (_, at) => ({ at })) });
+  // of three parts the first and the last have a document that is too large
+  const sizes = (id: number) => (id === 5 || id === 2500 ? 9 : 0);
+  await bulk(index, Array.from({ length: 2900 }, (_, id) => [`{"index":{"_id":"${id}"}}`, toys(sizes(id))]).flat());
+  await operator.start(
+    copyRunbook(run, {
+      gates: ['cutover'],
+      copy: { parts: { maxDocuments: 1000 }, settings: { 'index.mapping.nested_objects.limit': 5 } },
+    }),
+  );
+  const waiting = await operator.reach(run, 'the gate', ({ state }) => state === 'waiting');
+  expect(waiting.batches[0]?.refused).toMatchObject([{ index, count: 2 }]);
+  expect(waiting.batches[0]?.refusedParts).toMatchObject([
+    { index, afterSeqNo: -1, toSeqNo: 966 },
+    { index, afterSeqNo: 1933, toSeqNo: 2899 },
+  ]);
+  await must(`${pair.target}/${index}/_settings`, 'PUT', { 'index.mapping.nested_objects.limit': 20 });
+  await operator.tell('retry', run, '--failed', '--reason', 'limit raised');
+  await operator.reach(run, 'no differences', ({ differences }) => differences.length === 0);
+  await operator.tell('approve', run, 'cutover', '--reason', 'whole');
+  const status = await operator.ended(run);
+  expect([status.state, status.differences]).toEqual(['completed', []]);
+  expect(status.batches[0]?.steps.find(({ id }) => id.endsWith('/documents'))?.summary).toBe(
+    '2 documents written in 2 parts, 1931 were there already',
+  );
+  expect(await unlike([index])).toEqual([]);
+});
+
 test('an index that cannot be copied is refused by the checks', async () => {
   const run = 'unreadable';
   await must(`${pair.source}/${run}-bare`, 'PUT', { mappings: { _source: { enabled: false } } });

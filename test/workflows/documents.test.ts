@@ -186,11 +186,17 @@ test('refused documents are differences, until they are driven again', async () 
     remedy: 'correct the mapping',
   };
   let isMended = false;
+  const asked: CopyPartInput[] = [];
   await started(
-    runbookByCopy({ gates: ['cutover'] }),
+    runbookByCopy({ gates: ['cutover'], copy: { parts: { inFlight: 1 } } }),
     {
-      planParts: async () => ({ parts: [part(0)] }),
-      copyPart: async () => (isMended ? done() : done({ written: 98, refused: 2, causes: [cause] })),
+      // one of them was written to since
+      planParts: async () => ({ parts: [part(0), isMended ? { ...part(1), toSeqNo: 119 } : part(1)] }),
+      copyPart: async (input) => {
+        asked.push(input);
+        const isRefused = !isMended && input.part.shard === 0;
+        return isRefused ? done({ written: 98, refused: 2, causes: [cause] }) : done();
+      },
     },
     async ({ result, reach, decide }) => {
       const waiting = await reach(({ state }) => state === 'waiting');
@@ -203,6 +209,64 @@ test('refused documents are differences, until they are driven again', async () 
       isMended = true;
       await decide('retryFailed');
       await reach(({ differences }) => differences.length === 0);
+      await decide('approve', { gate: 'cutover' });
+      const status = await result();
+      expect([status.state, status.batches[0]?.state]).toEqual(['completed', 'done']);
+      // the first time all of it; then only where documents were refused, and what is new
+      expect(asked.map((input) => [input.part.shard, input.part.afterSeqNo, input.part.toSeqNo])).toEqual([
+        [0, -1, 99],
+        [1, -1, 99],
+        [0, -1, 99],
+        [1, 99, 119],
+      ]);
+    },
+  );
+});
+
+test('a part that was stopped keeps only the piece in which documents were refused', async () => {
+  const cause = { index: 'index-1', type: 't', reason: 'r', count: 1, example: '7', remedy: 'mend it' };
+  const asked: CopyPartInput[] = [];
+  await started(
+    runbookByCopy({ copy: { parts: { inFlight: 1 } } }),
+    {
+      planParts: async () => ({ parts: [part(0)] }),
+      copyPart: async (input) => {
+        asked.push(input);
+        return asked.length === 1 ? { ...(await untilStopped()), refused: 1, causes: [cause] } : done({ written: 59 });
+      },
+    },
+    async ({ result, reach, decide }) => {
+      await reach(() => asked.length === 1);
+      await decide('tune', { limits: { docsPerSec: 500 } });
+      const status = await result();
+      expect(status.state).toBe('completed with differences');
+      expect(status.batches[0]?.refusedParts).toEqual([{ ...part(0), toSeqNo: 40 }]);
+    },
+  );
+});
+
+test('documents that were refused in rounds are driven again by the next round', async () => {
+  const cause = { index: 'index-1', type: 't', reason: 'r', count: 1, example: '7', remedy: 'mend it' };
+  const totals = { superseded: 0, refused: 0, bytes: 0, replaced: 0, differences: [], unread: [], deleted: 0, lag: 0 };
+  let refusedNow = [cause];
+  await started(
+    runbookByCopy({ catchUp: { kind: 'sequence', interval: '1h' }, gates: ['cutover'] }),
+    {
+      planParts: async () => ({ parts: [part(0)] }),
+      copyPart: async () => done(),
+      beginCatchUp: async (input) => ({ changed: true, summary: '', changes: [], positions: input.positions }),
+      catchUpRound: async ({ positions, retryRefused }) => {
+        if (retryRefused === true) refusedNow = [];
+        return { ...totals, positions, written: 0, causes: [], refusedNow };
+      },
+    },
+    async ({ result, reach, decide }) => {
+      const waiting = await reach(({ state }) => state === 'waiting');
+      expect(waiting.differences).toHaveLength(1);
+      await decide('retryFailed');
+      // at once, and not after the hour
+      await reach(({ differences }) => differences.length === 0);
+      await expect(decide('retryFailed')).rejects.toThrow();
       await decide('approve', { gate: 'cutover' });
       expect((await result()).state).toBe('completed');
     },
