@@ -1,5 +1,5 @@
 import type { FailureInfo } from '../contracts/failures';
-import type { BatchStatus, Change, Progress, RunStatus, StepStatus } from '../contracts/status';
+import type { BatchStatus, Change, Progress, RefusalCause, RunStatus, StepStatus } from '../contracts/status';
 
 /** The run's own status, overlaid with what only Temporal's server knows of the activities under way. */
 export interface LiveStatus extends Omit<RunStatus, 'steps' | 'batches'> {
@@ -81,6 +81,15 @@ function summed(whole: Progress | undefined, parts: readonly Progress[] = []): P
     ...(rate > 0 ? { rate, etaSeconds: Math.ceil((whole.total - done) / rate) } : {}),
     ...(details.length > 0 ? { detail: details.slice(0, 3).join('; ') } : {}),
   };
+}
+
+/** Whether documents are moved one by one, which has other figures than files. */
+export function movesDocuments({ batches }: Pick<LiveStatus, 'batches'>): boolean {
+  return batches.some(({ moved, steps }) => moved !== undefined || steps.some(({ id }) => id.endsWith('/create')));
+}
+
+export function refusedIn(causes: readonly RefusalCause[]): number {
+  return causes.reduce((sum, { count }) => sum + count, 0);
 }
 
 /** Steps of the run, of its batches and of its catch-up, in their order. */

@@ -1,13 +1,15 @@
 import { formatBytes } from '../../contracts/bytes';
-import type { Check, StepStatus } from '../../contracts/status';
+import type { Check } from '../../contracts/status';
 import { isEnd } from '../exit-codes';
 import { formatCount, formatSeconds, formatTime, plural } from '../format';
 import { lazy } from '../lazy';
 import { allChanges, allSteps, type LiveStep } from '../live-status';
+import { batchesSection, catchUpSection, seriesSection } from './batches';
 import { changesSection } from './changes';
 import type { ReportData } from './data';
 import { html, Markup, type Content } from './markup';
 import { style } from './style';
+import { grid, lasted, section, tone } from './tables';
 import { renderTimeline, timelineOf } from './timeline';
 
 /** One page that proves what happened: no script, nothing loaded from anywhere, every text escaped. */
@@ -31,8 +33,8 @@ export function renderReport(data: ReportData): string {
         <main>
           ${header(data)} ${warnings(data)} ${stuckSection(allSteps(status))} ${differencesSection(data)}
           ${clustersSection(data)} ${timelineSection(data)} ${batchesSection(data)} ${seriesSection(data)}
-          ${decisionsSection(data)} ${checksSection(status.checks)} ${changesSection(allChanges(status))}
-          ${stepsSection(allSteps(status))} ${runbookSection(data)}
+          ${catchUpSection(status)} ${decisionsSection(data)} ${checksSection(status.checks)}
+          ${changesSection(allChanges(status))} ${stepsSection(allSteps(status))} ${runbookSection(data)}
           <footer>
             Report of ${formatTime(data.generatedAt)}, written by shardlift report. Times are UTC. Secrets appear as
             references only.
@@ -41,12 +43,6 @@ export function renderReport(data: ReportData): string {
       </body>
     </html> `;
   return page.text;
-}
-
-function tone(state: string): string {
-  if (['completed', 'done', 'passed', 'approved'].includes(state)) return 'good';
-  if (['failed', 'stuck', 'rejected'].includes(state)) return 'bad';
-  return ['running', 'pending', 'closed', 'not applicable'].includes(state) ? 'soft' : 'care';
 }
 
 function header({ run, status, generatedAt }: ReportData): Markup {
@@ -75,39 +71,6 @@ function header({ run, status, generatedAt }: ReportData): Markup {
 
 function warnings({ status }: ReportData): Content {
   return status.warnings.map((each) => html`<div class="panel alarm">${each}</div>`);
-}
-
-/** A section with its heading; left out when there is nothing in it. */
-function section(title: string, body: Content): Markup {
-  return html`<section>
-    <h2>${title}</h2>
-    ${body}
-  </section>`;
-}
-
-function grid(
-  heads: readonly string[],
-  rows: readonly (readonly Content[])[],
-  numbers: readonly number[] = [],
-): Markup {
-  const cell = (index: number) => (numbers.includes(index) ? 'number' : '');
-  return html`<div class="scroll">
-    <table>
-      <thead>
-        <tr>
-          ${heads.map((head, index) => html`<th class="${cell(index)}">${head}</th>`)}
-        </tr>
-      </thead>
-      <tbody>
-        ${rows.map(
-          (row) =>
-            html`<tr>
-              ${row.map((value, index) => html`<td class="${cell(index)}">${value}</td>`)}
-            </tr> `,
-        )}
-      </tbody>
-    </table>
-  </div>`;
 }
 
 function stuckSection(steps: readonly LiveStep[]): Content {
@@ -164,52 +127,6 @@ function clustersSection({ plan, runbook }: ReportData): Content {
 function timelineSection({ status, generatedAt }: ReportData): Content {
   const timeline = timelineOf(status, new Date(generatedAt));
   return timeline.rows.length === 0 ? '' : section('Timeline', renderTimeline(timeline));
-}
-
-function lasted(step: Pick<StepStatus, 'startedAt' | 'endedAt'> | undefined): string {
-  if (step?.startedAt === undefined || step.endedAt === undefined) return '';
-  return formatSeconds((Date.parse(step.endedAt) - Date.parse(step.startedAt)) / 1000);
-}
-
-function batchesSection({ status }: ReportData): Content {
-  if (status.batches.length === 0) return '';
-  const stages = ['snapshot', 'copy', 'restore', 'verify'];
-  const rows = status.batches.map((batch) => [
-    batch.number,
-    html`<span class="${tone(batch.state)}">${batch.state}</span>`,
-    formatCount(batch.indices),
-    formatBytes(batch.sizeBytes),
-    formatCount(batch.documents),
-    ...stages.map((stage) => lasted(batch.steps.find((step) => step.id.endsWith(`/${stage}`)))),
-  ]);
-  return section(
-    'Batches',
-    grid(['Batch', 'State', 'Indices', 'Size', 'Documents', ...stages], rows, [2, 3, 4, 5, 6, 7, 8]),
-  );
-}
-
-/** Of a time series: what the plan did not have, with its batch, and what went away. */
-function seriesSection({ status, plan }: ReportData): Content {
-  const { series } = status.catchUp ?? {};
-  if (!series) return '';
-  const appeared = (plan?.batches ?? []).filter(({ appearedAt }) => appearedAt !== undefined);
-  const rows = [
-    ...appeared.flatMap(({ number, appearedAt, indices }) =>
-      indices.map(({ name }) => [formatTime(appearedAt), name, `appeared; moved as batch ${number}, and followed`]),
-    ),
-    ...series.deleted.map(({ index, at, wasMoved }) => [
-      formatTime(at),
-      index,
-      wasMoved
-        ? 'deleted on the source; the target keeps it as it was then'
-        : 'deleted on the source before it was moved',
-    ]),
-  ];
-  const followed = `${plural(series.followed, 'index', 'indices')} followed at the end.`;
-  return section('Time series', [
-    html`<p>${followed}</p>`,
-    rows.length === 0 ? '' : grid(['Seen', 'Index', 'What'], rows),
-  ]);
 }
 
 function decisionsSection({ status }: ReportData): Content {

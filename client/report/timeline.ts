@@ -50,7 +50,7 @@ export function timelineOf(status: LiveStatus, now: Date): Timeline {
   return { from, to: Math.max(to, from + 1000), rows };
 }
 
-const stages = ['freeze', 'snapshot', 'copy', 'restore', 'finalize', 'verify', 'cleanup'];
+const stages = ['freeze', 'snapshot', 'copy', 'restore', 'create', 'documents', 'finalize', 'verify', 'cleanup'];
 
 /** Bars in per cent of the width, so that the same page serves a wide screen and a phone. */
 export function renderTimeline(timeline: Timeline): Markup {

@@ -2,7 +2,14 @@ import { formatBytes } from '../../contracts/bytes';
 import { phases } from '../../contracts/status';
 import { isEnd, needsPerson } from '../exit-codes';
 import { formatCount, formatSeconds, formatTime, percent, plural, withoutControls } from '../format';
-import { allSteps, type LiveBatch, type LiveStatus, type LiveStep } from '../live-status';
+import {
+  allSteps,
+  movesDocuments,
+  refusedIn,
+  type LiveBatch,
+  type LiveStatus,
+  type LiveStep,
+} from '../live-status';
 import type { Paint } from '../session';
 import { paintState, stepWords, whatWaits } from './status-words';
 import { bar, table } from './table';
@@ -100,12 +107,16 @@ function batchTable(status: LiveStatus, options: StatusViewOptions): string {
   for (const batch of status.batches) counts.set(batch.state, (counts.get(batch.state) ?? 0) + 1);
   const summary = `${plural(status.batches.length, 'batch', 'batches')}: ${[...counts].map(([state, count]) => `${formatCount(count)} ${state}`).join(', ')}`;
   if (shown.length === 0) return summary;
-  const rows = shown.map((batch) => batchRow(batch, options));
+  const isByDocuments = movesDocuments(status);
+  const rows = shown.map((batch) => batchRow(batch, isByDocuments, options));
   const columns = [
     { name: 'BATCH', align: 'right' as const },
     { name: 'STATE' },
     { name: 'INDICES', align: 'right' as const },
-    { name: 'SIZE', align: 'right' as const },
+    ...(isByDocuments ? ['DOCUMENTS', 'WRITTEN', 'REFUSED', 'PARTS'] : ['SIZE']).map((name) => ({
+      name,
+      align: 'right' as const,
+    })),
     { name: 'STAGE' },
     ...(options.bars === true ? [{ name: '' }] : []),
     { name: 'WHAT' },
@@ -113,7 +124,8 @@ function batchTable(status: LiveStatus, options: StatusViewOptions): string {
   return `${summary}\n${table(columns, rows, paint)}`;
 }
 
-function batchRow(batch: LiveBatch, { now, paint, bars }: StatusViewOptions): string[] {
+function batchRow(batch: LiveBatch, isByDocuments: boolean, { now, paint, bars }: StatusViewOptions): string[] {
+  const { moved } = batch;
   const current =
     batch.steps.find((step) => step.state === 'stuck') ?? batch.steps.find((step) => step.state === 'running');
   const progress = current?.progress;
@@ -121,7 +133,14 @@ function batchRow(batch: LiveBatch, { now, paint, bars }: StatusViewOptions): st
     String(batch.number),
     paintState(batch.state, paint),
     formatCount(batch.indices),
-    formatBytes(batch.sizeBytes),
+    ...(isByDocuments
+      ? [
+          formatCount(batch.documents),
+          moved ? formatCount(moved.written) : '',
+          moved ? formatCount(refusedIn(batch.refused)) : '',
+          moved ? `${formatCount(moved.partsDone)}/${formatCount(moved.parts)}` : '',
+        ]
+      : [formatBytes(batch.sizeBytes)]),
     current?.id.split('/').at(-1) ?? '',
     ...(bars === true ? [progress ? bar(percent(progress.done, progress.total), 16, paint) : ''] : []),
     current ? stepWords(current, now) : '',
@@ -184,7 +203,6 @@ function refusedTable(status: LiveStatus, { paint }: StatusViewOptions): string 
       example,
       remedy,
     ]);
-  const total = causes.reduce((sum, { count }) => sum + count, 0);
   const columns = [
     { name: 'INDEX' },
     { name: 'COUNT', align: 'right' as const },
@@ -192,7 +210,7 @@ function refusedTable(status: LiveStatus, { paint }: StatusViewOptions): string 
     { name: 'SUCH AS' },
     { name: 'REMEDY' },
   ];
-  return `${paint.yellow(plural(total, 'document'))} refused by the target\n${table(columns, rows, paint)}`;
+  return `${paint.yellow(plural(refusedIn(causes), 'document'))} refused by the target\n${table(columns, rows, paint)}`;
 }
 
 function differences(status: LiveStatus, { paint, all }: StatusViewOptions): string {

@@ -148,6 +148,77 @@ export function endedStatus(over: Partial<LiveStatus> = {}): LiveStatus {
   });
 }
 
+/** A copy of a live source: one batch with refused documents, one under way, and the catch-up at work. */
+export function copyingStatus(over: Partial<LiveStatus> = {}): LiveStatus {
+  const refused = {
+    index: 'orders',
+    type: 'mapper_parsing_exception',
+    reason: 'failed to parse field [day]',
+    count: 3,
+    example: '17',
+    remedy: 'correct the mapping there, then retry with --failed',
+  };
+  const moved = { parts: 4, partsDone: 4, written: 1_200_000, superseded: 34_564 };
+  return runningStatus({
+    state: 'running',
+    now: 'batch-0002: documents',
+    batches: [
+      {
+        ...batchOf(1, 'done with differences', [
+          stepOf('batch-0001/create', 58, 57),
+          stepOf('batch-0001/documents', 57, 41),
+          stepOf('batch-0001/verify', 41, 40),
+        ]),
+        refused: [refused],
+        moved,
+      },
+      {
+        ...batchOf(2, 'running', [
+          stepOf('batch-0002/create', 41, 40),
+          {
+            ...stepOf('batch-0002/documents', 40, undefined),
+            progress: { done: 400_000, total: 1_234_567, unit: 'documents', rate: 9000, etaSeconds: 92.7 },
+          },
+        ]),
+        moved: { parts: 4, partsDone: 1, written: 312_000, superseded: 0 },
+      },
+      batchOf(3, 'waiting', []),
+    ],
+    ...over,
+  });
+}
+
+/** The same run at its end. */
+export function followedStatus(): LiveStatus {
+  const { batches } = copyingStatus();
+  return copyingStatus({
+    state: 'completed with differences',
+    now: 'completed with differences',
+    phase: 'finish',
+    endedAt: at(1),
+    batches: batches.slice(0, 1),
+    steps: [
+      ...runningStatus().steps,
+      stepOf('catch-up/begin', 40, 12),
+      stepOf('cutover/drain', 4, 3, { summary: 'drained' }),
+    ],
+    differences: [{ where: 'index orders', what: '3 documents were, such as 17, refused by the target' }],
+    catchUp: {
+      kind: 'sequence',
+      state: 'drained',
+      rounds: 214,
+      lag: 0,
+      inStepAt: at(3),
+      rate: 840,
+      written: 98_765,
+      deleted: 432,
+      refused: [],
+      differences: [{ where: 'index carts', what: 'it was deleted on the source' }],
+      steps: [],
+    },
+  });
+}
+
 export function planAnswer(over: Partial<PlanAnswer> = {}): PlanAnswer {
   return {
     checks: [

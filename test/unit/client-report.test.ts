@@ -4,7 +4,7 @@ import { renderReport } from '../../client/report/html';
 import { escapeHtml, html } from '../../client/report/markup';
 import { timelineOf } from '../../client/report/timeline';
 import { siteRunbookOf } from '../support/fixtures';
-import { endedStatus, noon, planAnswer, runningStatus } from './client-fixtures';
+import { endedStatus, followedStatus, noon, planAnswer, runningStatus } from './client-fixtures';
 import { expectGolden } from './client-golden';
 
 function reportOf(over: Partial<ReportData> = {}): ReportData {
@@ -18,6 +18,21 @@ function reportOf(over: Partial<ReportData> = {}): ReportData {
     ...over,
   };
 }
+
+test('a report of a copy that was followed, to the letter', () =>
+  expectGolden('report-followed', renderReport(reportOf({ status: followedStatus() }))));
+
+test('says of documents what matters there, and how the source was followed', () => {
+  const page = renderReport(reportOf({ status: followedStatus() }));
+  const cells = [...page.matchAll(/<t[hd][^>]*>([^<]*)<\/t[hd]>/g)].map(([, text]) => text?.trim());
+  // written, there already, refused, parts, a second
+  expect(cells.join('|')).toContain('1,200,000|34,564|3|4 of 4|1,286|16 min');
+  expect(cells).not.toContain('snapshot');
+  const after = (head: string) => cells[cells.lastIndexOf(head) + 1];
+  expect([after('Rounds'), after('Written'), after('Deleted')]).toEqual(['214', '98,765', '432']);
+  expect(page).toContain('Time of the drain');
+  expect(page).toContain('index carts: it was deleted on the source');
+});
 
 test('a report, to the letter', () => expectGolden('report', renderReport(reportOf())));
 

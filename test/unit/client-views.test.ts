@@ -3,7 +3,7 @@ import { planView, hostChangesView } from '../../client/views/plan-view';
 import { statusView } from '../../client/views/status-view';
 import { bar, cut } from '../../client/views/table';
 import { parseRunbook } from '../../client/runbook-file';
-import { endedStatus, noon, plain, planAnswer, runningStatus, waitingStatus } from './client-fixtures';
+import { copyingStatus, endedStatus, noon, plain, planAnswer, runningStatus, waitingStatus } from './client-fixtures';
 import { expectGolden } from './client-golden';
 
 const options = { now: noon, paint: plain };
@@ -15,6 +15,7 @@ const runbook = parseRunbook(
 describe('status', () => {
   test('of a run that is stuck', () => expectGolden('status-stuck', statusView(runningStatus(), options)));
   test('with every step', () => expectGolden('status-all', statusView(runningStatus(), { ...options, all: true })));
+  test('of a copy', () => expectGolden('status-copying', statusView(copyingStatus(), options)));
   test('of a run that waits', () => expectGolden('status-waiting', statusView(waitingStatus(), options)));
   test('of a run that ended', () => expectGolden('status-ended', statusView(endedStatus(), options)));
   test('as data', () => expectGolden('status-json', `${JSON.stringify(runningStatus(), null, 2)}\n`));
