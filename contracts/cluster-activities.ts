@@ -159,6 +159,6 @@ export interface ClusterActivities {
   deleteRestoredIndices(input: OwnedInput & { step: string; indices: string[] }): Promise<StepOutcome>;
 
   verifyIndices(input: VerifyInput): Promise<VerifyResult>;
+  /** In one request. Nothing takes them off again: from then on applications may use them. */
   applyAliases(input: RunInput & { step: string; actions: AliasAction[] }): Promise<StepOutcome>;
-  removeAliases(input: RunInput & { step: string; actions: AliasAction[] }): Promise<StepOutcome>;
 }

@@ -245,11 +245,10 @@ export type Undo =
       summary: string;
     }
   | { kind: 'settings'; side: 'source' | 'target'; before: Record<string, string | null>; summary: string }
-  | { kind: 'aliases'; actions: AliasAction[]; summary: string }
   | MetadataUndo;
 
 /** Changes on hosts that the host's own record can take back. */
-export type HostRecordKind = 'directory' | 'export' | 'service' | 'fstab' | 'mount' | 'firewall';
+export type HostRecordKind = 'directory' | 'export' | 'service' | 'fstab' | 'mount' | 'firewall' | 'package';
 
 /** One action of an `_aliases` request, in Elasticsearch's own form. */
 export interface AliasAction {

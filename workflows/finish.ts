@@ -127,15 +127,8 @@ export async function cutOver(board: RunBoard, plan: MigrationPlan): Promise<voi
       });
   }
   if (board.runbook.cutover.aliases && actions.length > 0) {
-    await board.runner.run({ id: 'cutover/aliases', phase: 'cutover', title: 'aliases on the target' }, async (step) =>
-      step.record(
-        await step.activities.applyAliases({
-          run: board.run,
-          runbook: board.runbook,
-          step: step.id,
-          actions,
-        }),
-      ),
+    await board.runner.run({ id: 'cutover/aliases', phase: 'cutover', title: 'aliases on the target' }, (step) =>
+      step.activities.applyAliases({ run: board.run, runbook: board.runbook, step: step.id, actions }),
     );
   }
   const { clients } = board.runbook.cutover;

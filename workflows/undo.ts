@@ -141,8 +141,6 @@ async function apply(board: RunBoard, step: StepContext, undo: Undo, memory: Res
     }
     case 'settings':
       return activities.putClusterSettings({ ...input, side: undo.side, before: {}, values: undo.before });
-    case 'aliases':
-      return activities.removeAliases({ ...input, actions: undo.actions });
     default:
       return activities.undoMetadata({ ...input, undo });
   }

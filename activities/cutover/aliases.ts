@@ -4,15 +4,12 @@ import type { Cluster, Clusters } from '../elasticsearch/cluster';
 import { permanent } from '../failure';
 import { changedBy, unchanged } from '../outcome';
 
-export function createAliasActivities({
-  clusters,
-}: {
-  clusters: Clusters;
-}): Pick<ClusterActivities, 'applyAliases' | 'removeAliases'> {
+export function createAliasActivities({ clusters }: { clusters: Clusters }): Pick<ClusterActivities, 'applyAliases'> {
   return {
     /**
      * Puts the aliases on in one request, so that no reader ever sees half of them. Twice: adding an alias that is there
-     * with the same options changes nothing.
+     * with the same options changes nothing. They have no undo: once they are there applications may write through them, and
+     * an abort is refused.
      */
     async applyAliases({ runbook, step, actions }) {
       if (actions.length === 0) return unchanged('no aliases to put on');
@@ -33,31 +30,6 @@ export function createAliasActivities({
         what: `aliases ${names.slice(0, 20).join(', ')}`,
         before: 'absent on the moved indices',
         after: `${actions.length} actions in one request`,
-        undo: { kind: 'aliases', actions, summary: `take ${names.length} aliases off the moved indices` },
-      });
-    },
-
-    /** Twice: aliases that are off already are passed over. */
-    async removeAliases({ runbook, step, actions }) {
-      const cluster = await clusters.connect(runbook, 'target');
-      const removals = actions.flatMap(({ add }) => (add ? [{ remove: { index: add.index, alias: add.alias } }] : []));
-      // One by one: a request with one alias that is off already would be refused as a whole.
-      let removed = 0;
-      for (const removal of removals) {
-        const answer = await cluster.request({
-          method: 'POST',
-          path: '/_aliases',
-          body: { actions: [removal] },
-          allow: [404],
-        });
-        if (answer.status < 300) removed += 1;
-      }
-      if (removed === 0) return unchanged('no alias of this run is left');
-      return changedBy(step, `took ${removed} aliases off`, {
-        where: 'target cluster',
-        what: 'aliases',
-        before: 'on',
-        after: 'off',
       });
     },
   };

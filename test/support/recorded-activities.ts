@@ -84,7 +84,6 @@ export function recordedActivities(plan: MigrationPlan, over: Partial<All> = {})
     'reindexPart',
     'verifyIndices',
     'applyAliases',
-    'removeAliases',
     'installPackage',
     'ensureShareDirectory',
     'ensureExport',
