@@ -18,6 +18,7 @@ import { createFinalizeActivities } from './snapshots/finalize';
 import { createRepositoryActivities } from './snapshots/repositories';
 import { createReindexActivities } from './reindex';
 import { createRestoreActivities } from './snapshots/restore';
+import { createSnapshotDeletionActivities } from './snapshots/delete-snapshot';
 import { createSnapshotActivities } from './snapshots/snapshot';
 import { createWriteBlockActivities } from './snapshots/write-block';
 import { createVerificationActivities } from './verification';
@@ -53,6 +54,7 @@ export function createActivities({ failedDocumentsDirectory }: ActivityPlaces): 
     ...createSettingsActivities(deps),
     ...createRepositoryActivities(deps),
     ...createSnapshotActivities(deps),
+    ...createSnapshotDeletionActivities(deps),
     ...createRestoreActivities(deps),
     ...createFinalizeActivities(deps),
     ...createWriteBlockActivities(deps),

@@ -7,6 +7,7 @@ import { createClusters, type Clusters } from '../../activities/elasticsearch/cl
 import { createFinalizeActivities } from '../../activities/snapshots/finalize';
 import { createRepositoryActivities } from '../../activities/snapshots/repositories';
 import { createRestoreActivities } from '../../activities/snapshots/restore';
+import { createSnapshotDeletionActivities } from '../../activities/snapshots/delete-snapshot';
 import { createSnapshotActivities } from '../../activities/snapshots/snapshot';
 import { createWriteBlockActivities } from '../../activities/snapshots/write-block';
 import { ownerOf, snapshotName } from '../../contracts/ids';
@@ -27,6 +28,7 @@ function make(to: Clusters) {
   return {
     ...createRepositoryActivities(deps),
     ...createSnapshotActivities(deps),
+    ...createSnapshotDeletionActivities(deps),
     ...createRestoreActivities(deps),
     ...createFinalizeActivities(deps),
     ...createWriteBlockActivities(deps),

@@ -1,6 +1,7 @@
 import type { Cluster, RequestParams } from '../../activities/elasticsearch/cluster';
 import { classifyTransport, timedOut } from '../../activities/elasticsearch/classify-error';
 import { createNodeActivities } from '../../activities/cluster-settings/nodes';
+import { createSnapshotDeletionActivities } from '../../activities/snapshots/delete-snapshot';
 import { createSnapshotActivities } from '../../activities/snapshots/snapshot';
 import { parseVersion } from '../../activities/elasticsearch/version';
 import { runbookOf } from '../support/fixtures';
@@ -28,7 +29,8 @@ function fakeCluster(answer: (params: RequestParams, asked: string[]) => Answer,
     },
   };
   const clusters = { connect: async () => cluster, close: async () => undefined };
-  return { asked, bodies, clusters, activities: createSnapshotActivities({ clusters }) };
+  const activities = { ...createSnapshotActivities({ clusters }), ...createSnapshotDeletionActivities({ clusters }) };
+  return { asked, bodies, clusters, activities };
 }
 
 const base = { run: 'run', owner, runbook: runbookOf('run'), step: 's', repository: 'r', snapshot };
