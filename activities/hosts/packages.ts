@@ -1,6 +1,6 @@
 import type { HostInput, StepOutcome } from '../../contracts/host-activities';
 import { heartbeat } from '../context';
-import { outcome } from './change';
+import { makeSo, outcome } from './change';
 import { lastLines, passing, stuck } from './failures';
 import type { ExecResult, Host } from './host';
 import { execScript } from './host-files';
@@ -38,10 +38,10 @@ interface PackageState {
 }
 
 /**
- * Installs what is missing. May run twice: a package that is installed is found so. Killed in the midst, apt or dnf goes
- * on by itself on the host and the second run waits for its lock; cut off by a power cut, dpkg is left half configured,
- * which the second run finishes first. There is no undo: a package that stays does no harm, and one that others began
- * to use must not go.
+ * Installs what is missing. May run twice: see makeSo; what the first attempt installed is known by its record. Killed in
+ * the midst, apt or dnf goes on by itself on the host and the second run waits for its lock; cut off by a power cut, dpkg
+ * is left half configured, which the second run finishes first. There is no undo: a package that stays does no harm, and
+ * one that others began to use must not go.
  */
 export async function installPackage(host: Host, input: HostInput & { package: PackagePurpose }): Promise<StepOutcome> {
   const family = await readFamily(host);
@@ -54,21 +54,23 @@ export async function installPackage(host: Host, input: HostInput & { package: P
     });
   }
   const name = packageNames[input.package][family];
-  const before = await readPackage(host, family, name);
-  if (before.status === 'installed') return outcome(`${name} ${before.version} was installed already`);
-
-  if (input.package === 'nfs-server') await recordServiceBefore(host, input);
-  const result = await install(host, family === 'debian' ? aptScript : dnfScript, name);
-  const after = await readPackage(host, family, name);
-  if (result.code !== 0 || after.status !== 'installed') throw installFailed(host, name, family, result, after);
-  return outcome(`${name} ${after.version} is installed`, {
-    step: input.step,
-    at: new Date().toISOString(),
-    where: host.name,
+  const { state, change } = await makeSo<PackageState>(host, input, {
+    id: `package-${name}`,
+    kind: 'package',
     what: `package ${name}`,
-    before: before.status === 'absent' ? 'not installed' : before.status,
-    after: after.version,
+    look: () => readPackage(host, family, name),
+    isSo: ({ status }) => status === 'installed',
+    act: async () => {
+      if (input.package === 'nfs-server') await recordServiceBefore(host, input);
+      const result = await install(host, family === 'debian' ? aptScript : dnfScript, name);
+      const after = await readPackage(host, family, name);
+      if (result.code !== 0 || after.status !== 'installed') throw installFailed(host, name, family, result, after);
+    },
+    describe: ({ status, version }) =>
+      status === 'absent' ? 'not installed' : status === 'installed' ? version : status,
+    about: { name },
   });
+  return outcome(`${name} ${state.version} ${change ? 'is installed' : 'was installed already'}`, change);
 }
 
 /** Debian starts the server with its package: what was there before that is recorded now, or an undo would not know. */

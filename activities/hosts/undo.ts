@@ -25,6 +25,8 @@ export async function undoHostChange(host: Host, input: HostInput & { id: string
   if (!record) return outcome(`${host.name} has no record ${input.id} of this run: nothing to take back`);
   const summary = await takeBack(host, record);
   await removeRecord(host, input.run, input.id);
+  // only the record of it goes: a later run of this name finds the package, and did not install it
+  if (record.kind === 'package') return outcome(summary);
   return outcome(summary, {
     step: input.step,
     at: new Date().toISOString(),
@@ -56,6 +58,8 @@ async function takeBack(host: Host, record: AnyRecord): Promise<string> {
       return undoFirewall(host, before as Parameters<typeof undoFirewall>[1]);
     case 'pathRepo':
       return isAllowlistRecord(record) ? takeBackAllowlist(host, record) : takeBackPathRepo(host, record);
+    case 'package':
+      return `the package ${about('name')} stays`;
     case 'restart':
       return 'a restart is not taken back';
   }

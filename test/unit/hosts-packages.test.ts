@@ -36,8 +36,26 @@ describe('packages of the Red Hat family', () => {
     const first = await installPackage(host, { ...input, package: 'nfs-client' });
     expect(first).toMatchObject({ changed: true, summary: 'nfs-utils 2.5.4-1.el9 is installed' });
     expect(first.changes[0]?.undo).toBeUndefined();
-    expect(await installPackage(host, { ...input, package: 'nfs-client' })).toMatchObject({ changed: false });
+    // tried again after the answer was lost: it knows by its record that it was this run
+    const second = await installPackage(host, { ...input, package: 'nfs-client' });
+    expect(second).toMatchObject({ changed: true, summary: first.summary });
+    expect(second.changes[0]).toMatchObject({ before: 'not installed', after: '2.5.4-1.el9' });
     expect(host.calls().filter((call) => call.startsWith('dnf'))).toEqual(['dnf -y install nfs-utils']);
+  });
+
+  it('a package that was there before is none of the run’s, nor is one whose record was taken back', async () => {
+    redHat();
+    host.write('installed', '');
+    const found = { changed: false, summary: 'nfs-utils 2.5.4-1.el9 was installed already' };
+    expect(await installPackage(host, { ...input, package: 'nfs-client' })).toMatchObject(found);
+    host.command('rpm', '[ -e "$root/anew" ] && { printf 2.5.4-1.el9; exit 0; }; exit 1');
+    host.command('dnf', 'touch "$root/anew"');
+    expect(await installPackage(host, { ...input, package: 'nfs-client' })).toMatchObject({ changed: true });
+    expect(await undoHostChange(host, { ...input, id: 'package-nfs-utils' })).toMatchObject({
+      changed: false,
+      summary: 'the package nfs-utils stays',
+    });
+    expect(await installPackage(host, { ...input, package: 'nfs-client' })).toMatchObject(found);
   });
 
   it('a package that no source has is for a person; a mirror that is away is tried again', async () => {
