@@ -4,12 +4,13 @@ import { exitCodeOf, exitCodes, isEnd, needsPerson, type ExitCode } from './exit
 import { explainError } from './explain-error';
 import { formatSeconds, shellWord, withoutControls } from './format';
 import { lazy } from './lazy';
-import type { LiveStatus } from './live-status';
+import { allSteps, type LiveStatus } from './live-status';
 import { Screen } from './screen';
 import type { Session } from './session';
 import { readStatus } from './status';
 import { statusChanges } from './status-changes';
 import { statusView } from './views/status-view';
+import { whatWaits } from './views/status-words';
 
 export interface FollowOptions {
   /** End as soon as the run needs a person. */
@@ -29,6 +30,7 @@ export async function follow(
 ): Promise<ExitCode> {
   const deadline = options.timeoutMs === undefined ? Number.POSITIVE_INFINITY : session.io.now() + options.timeoutMs;
   const show = display(session);
+  const waits = whoeverWaits(session);
   const stop = new AbortController();
   const unlisten = session.io.onSignal(() => stop.abort());
   let silentSince: number | undefined;
@@ -47,6 +49,7 @@ export async function follow(
         const { state } = status.live;
         if (isEnd(state)) return exitCodeOf(state);
         if (options.untilGate === true && needsPerson(state)) return exitCodes.needsPerson;
+        waits(status.live);
       }
       if (stop.signal.aborted) return leave(session, run);
       if (session.io.now() >= deadline) {
@@ -75,6 +78,30 @@ async function look(temporal: Temporal, run: string): Promise<{ live: LiveStatus
 function leave(session: Session, run: string): ExitCode {
   session.note(`the run goes on by itself; look at it again with \`shardlift watch ${shellWord(run)}\``);
   return exitCodes.interrupted;
+}
+
+/**
+ * What waits for a person, said on stderr once each time: a log, or a program's input, only shows a run that stands still,
+ * and that this looks on for ever. A screen has it in its picture; lines on stdout have it too, but for a pause.
+ */
+function whoeverWaits(session: Session): (status: LiveStatus) => void {
+  if (session.isTerminal && session.format === 'table') return () => undefined;
+  let told = '';
+  return (raw) => {
+    const status = withoutControls(raw);
+    const stuck = allSteps(status).filter((step) => step.state === 'stuck');
+    const about = [
+      status.state,
+      ...status.gates.map(({ state }) => state),
+      ...stuck.map((each) => each.id + each.attempt),
+    ];
+    const isNews = about.join() !== told;
+    told = about.join();
+    if (!isNews || !needsPerson(status.state)) return;
+    session.note(`the run is ${status.state}: it goes on when somebody decides (--until-gate ends here with 5)`);
+    if (session.format === 'table' && !status.isPaused) return;
+    for (const line of whatWaits(status, session.now, session.errorPaint)) session.note(line);
+  };
 }
 
 /** On a screen one picture, elsewhere a line for each change, for programs a document for each change. */

@@ -17,7 +17,8 @@ export function addWatchVerb(program: Command, carryOut: CarryOut): void {
     .summary('look on until a run ends')
     .description(
       'Shows phases, batches, rates and what waits for whom until the run ends, and ends with its exit code. On anything\n' +
-        'but a terminal it prints a line when something changes; with -o json one status a line. Ctrl-C leaves the run alone.',
+        'but a terminal it prints a line when something changes; with -o json one status a line. When the run needs a person it\n' +
+        'says what for, with the remedy and the command, and looks on. Ctrl-C leaves the run alone.',
     )
     .argument('[run]', 'name of the run; the one under way, or else the latest, unless given')
     .option('--until-gate', 'end with 5 as soon as the run needs a person: a gate, a stuck step, a pause')

@@ -120,6 +120,12 @@ test('a stuck step is shown, skipped, and ends as completed with differences', a
     expect(code).toBe(5);
     expect(out).toContain('remedy: make room');
     expect((await shardlift(queue, 'status', 'gets-stuck', '--exit-code')).code).toBe(5);
+    // without --until-gate it looks on, and says why nothing happens: once, and on stderr where stdout is data
+    const watched = await shardlift(queue, 'watch', 'gets-stuck', '--timeout', '4s', '-o', 'json');
+    expect(watched.code).toBe(6);
+    expect(watched.err.match(/the run is stuck: it goes on when somebody decides/g)).toHaveLength(1);
+    expect(watched.err).toContain('remedy: make room');
+    expect(watched.err).toContain('shardlift retry gets-stuck batch-0002/restore');
     expect((await shardlift(queue, 'retry', 'gets-stuck', 'batch-0001/restore')).err).toContain(
       'is not stuck, it is done',
     );
