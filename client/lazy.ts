@@ -20,6 +20,7 @@ export const lazy = {
   clusterAnswers: () => require('./init/cluster-answers') as typeof import('./init/cluster-answers'),
   runbookText: () => require('./init/runbook-text') as typeof import('./init/runbook-text'),
   jsonSchema: () => require('./json-schema') as typeof import('./json-schema'),
+  chooseMethod: () => require('../worker/choose-method') as typeof import('../worker/choose-method'),
   dump: () => require('../worker/dump') as typeof import('../worker/dump'),
   worker: () => require('../worker/run-worker') as typeof import('../worker/run-worker'),
   /** The worker's own: both sides must read what the other wrote. */

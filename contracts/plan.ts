@@ -99,6 +99,8 @@ export interface HostChange {
 
 export interface MigrationPlan {
   method: Method;
+  /** A sentence, where another method would be better, or no other one does. */
+  advice?: string;
   source: ClusterFacts;
   target: ClusterFacts;
   batches: BatchPlan[];

@@ -9,6 +9,7 @@ import { planBatches } from './batches';
 import { checkNodesKnown } from './checks/host-checks';
 import { checkShareRoom } from './checks/share-room-check';
 import { planCopy, planRepositories, planShares, takesConcurrentSnapshots } from './layout';
+import { adviseMethod } from './method';
 import { predict } from './predict';
 
 export interface PlanInput extends RunInput {
@@ -31,8 +32,10 @@ export function makePlan({ runbook, clusters, hosts, targetRecoveryLimit }: Plan
   const isSnapshot = runbook.method === 'snapshot';
   const copy = planCopy(runbook);
   const concurrentSnapshots = isSnapshot && takesConcurrentSnapshots(source);
+  const advice = adviseMethod(runbook, source, target, indices);
   const plan: MigrationPlan = {
     method: runbook.method,
+    ...(advice === undefined ? {} : { advice }),
     source,
     target,
     batches,

@@ -1,5 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { Option, type Command } from 'commander';
+import type { Method } from '../../contracts/runbook-documents';
 import { ClientError } from '../client-error';
 import { exitCodes, type ExitCode } from '../exit-codes';
 import { shellWord } from '../format';
@@ -10,6 +11,9 @@ import { lazy } from '../lazy';
 import type { CarryOut } from '../program';
 import type { Session } from '../session';
 import { examples } from './help';
+
+/** Not the schema's own list: that would load all of it for every verb. */
+const methods = ['snapshot', 'copy', 'remote-reindex'] satisfies Method[];
 
 interface InitOptions {
   name?: string;
@@ -29,6 +33,8 @@ interface InitOptions {
   exportPath?: string;
   mountPath?: string;
   ownCopy?: boolean;
+  method?: string;
+  live?: boolean;
   location?: string;
   out?: string;
 }
@@ -39,7 +45,7 @@ export function addInitVerb(program: Command, carryOut: CarryOut): void {
     .summary('write a runbook from two live clusters')
     .description(
       'Asks two live clusters for their nodes and sizes and writes a commented runbook. What flags do not say is asked\n' +
-        'for, on a terminal. Nothing is changed anywhere, and an existing file is never overwritten.',
+        'for, on a terminal. The method is what the versions of both allow. Nothing is changed anywhere, and an existing file is never overwritten.',
     )
     .option('--name <run>', 'name of the run: lower-case letters, digits, hyphens')
     .option('--source <url>', 'address of a node of the cluster that documents come from')
@@ -50,6 +56,12 @@ export function addInitVerb(program: Command, carryOut: CarryOut): void {
     .option('--target-user <name>', 'user name there')
     .option('--target-password <reference>', 'reference to its password')
     .option('--target-ca <file>', 'PEM file of the certificate authority')
+    .addOption(
+      new Option('--method <name>', 'snapshot, copy or remote-reindex; what the versions allow unless given').choices(
+        methods,
+      ),
+    )
+    .option('--live', 'the source is written to while the run goes on: later writes follow until the cutover')
     .option('--host <name=address:role>', 'a machine, role source, target, storage or jump; repeat it', collect)
     .option('--ssh-user <name>', 'user to log in as on the hosts')
     .option('--ssh-key <reference>', 'reference to the private key')
@@ -70,6 +82,7 @@ export function addInitVerb(program: Command, carryOut: CarryOut): void {
       examples(
         ['shardlift init', 'asks for what it needs'],
         ['shardlift init --name logs --source http://old-1:9200 --target http://new-1:9200 --nfs-server old-1', ''],
+        ['shardlift init --name logs --source http://old-1:9200 --target http://new-1:9200 --method copy --live', ''],
         [
           'shardlift init --name logs --source http://old-1:9200 --target http://new-1:9200 --location /mnt/snapshots',
           '',
@@ -92,9 +105,14 @@ async function init(session: Session, options: InitOptions): Promise<ExitCode> {
     askCluster(session.io, 'source', source),
     askCluster(session.io, 'target', target),
   ]);
-  const where = await repositoryAnswers(session, options, seenSource, seenTarget);
+  const { method, why } = await methodAnswer(session, options, seenSource, seenTarget);
+  const isLive = await liveAnswer(session, options);
+  const where = await placeAnswers(session, options, method, seenSource, seenTarget);
   const answers: InitAnswers = {
     name,
+    method,
+    why,
+    ...(isLive ? { live: { isNumbered: lazy.chooseMethod().hasSequenceNumbers(seenSource) } } : {}),
     source: { ...source, answers: seenSource },
     target: { ...target, answers: seenTarget },
     ...where,
@@ -103,12 +121,20 @@ async function init(session: Session, options: InitOptions): Promise<ExitCode> {
   const file = options.out ?? `${name}.yaml`;
   // Its own output goes through the same check as anybody's: a wrong answer is told before a file is written.
   lazy.runbookFile().parseRunbook(text, file);
+  if (options.method === undefined) session.note(`method ${method}: ${why}`);
   if (file === '-') {
     session.io.stdout.write(text);
     return exitCodes.done;
   }
   writeNew(file, text);
-  const result = { file, run: name, source: summary(seenSource), target: summary(seenTarget), hosts: answers.hosts };
+  const result = {
+    file,
+    run: name,
+    method,
+    source: summary(seenSource),
+    target: summary(seenTarget),
+    hosts: answers.hosts,
+  };
   session.print(result, () => `Wrote ${file}. Look through it, then: shardlift plan ${shellWord(file)}`);
   return exitCodes.done;
 }
@@ -125,9 +151,41 @@ async function access(session: Session, side: 'source' | 'target', options: Init
   return { url, ca: options[`${side}Ca`], user: options[`${side}User`], password: options[`${side}Password`] };
 }
 
-async function repositoryAnswers(
+/** What fits, unless a person wants another one: then it is written, with what speaks against it. */
+async function methodAnswer(
   session: Session,
   options: InitOptions,
+  source: ClusterAnswers,
+  target: ClusterAnswers,
+): Promise<{ method: Method; why: string }> {
+  const proposed = lazy.chooseMethod().proposeMethod({ ...source, indices: source.created }, target);
+  // files need a place: a directory, or machines on which one can be made
+  const hasPlace = options.location !== undefined || options.host !== undefined || hostsOf(source, target).length > 0;
+  const fitting =
+    proposed.method === 'snapshot' && !hasPlace
+      ? { method: 'copy' as const, why: 'no directory and no hosts for a repository are named' }
+      : proposed;
+  const question = `Method (${methods.join(', ')}); ${fitting.why}`;
+  const answered = await answer(session, options.method, question, '--method', fitting.method);
+  const method = methods.find((each) => each === answered);
+  if (method === undefined)
+    throw new ClientError(exitCodes.inputWrong, `--method: found "${answered}", expected ${methods.join(', ')}`);
+  if (method === fitting.method) return fitting;
+  const isRefused = method === 'snapshot' && proposed.method !== 'snapshot';
+  return { method, why: isRefused ? `Chosen by hand, though ${fitting.why}` : 'Chosen by hand' };
+}
+
+async function liveAnswer(session: Session, options: InitOptions): Promise<boolean> {
+  const given = options.live === true ? 'yes' : undefined;
+  const question = 'Is the source written to while the run goes on, yes or no';
+  return /^y(es)?$/i.test(await answer(session, given, question, '--live', 'no'));
+}
+
+/** Where files are kept, and the machines that make it so; documents need neither, unless hosts are named. */
+async function placeAnswers(
+  session: Session,
+  options: InitOptions,
+  method: Method,
   source: ClusterAnswers,
   target: ClusterAnswers,
 ) {
@@ -137,16 +195,15 @@ async function repositoryAnswers(
   };
   const targetReads: InitAnswers['targetReads'] = options.ownCopy === true ? 'ownCopy' : 'sameShare';
   const ssh = { user: '', privateKey: '', knownHosts: '' };
+  const needsHosts = method === 'snapshot' || (method === 'remote-reindex' && options.host !== undefined);
+  if (!needsHosts) return { ...paths, targetReads, ssh, hosts: [] };
   if (options.location !== undefined) return { ...paths, targetReads, ssh, hosts: [], location: options.location };
   const hosts = options.host ? options.host.map(parseHost) : hostsOf(source, target);
   const first = hosts.find((each) => each.role === 'storage') ?? hosts.find((each) => each.role === 'source');
-  const nfsServer = await answer(
-    session,
-    options.nfsServer,
-    'Host that is to serve the share by NFS',
-    '--nfs-server',
-    first?.name,
-  );
+  const nfsServer =
+    method === 'snapshot'
+      ? await answer(session, options.nfsServer, 'Host that is to serve the share by NFS', '--nfs-server', first?.name)
+      : undefined;
   ssh.user = await answer(session, options.sshUser, 'User to log in as on the hosts', '--ssh-user', 'ops');
   ssh.privateKey = await answer(
     session,
@@ -162,7 +219,7 @@ async function repositoryAnswers(
     '--known-hosts',
     '/etc/ssh/ssh_known_hosts',
   );
-  return { ...paths, targetReads, ssh, hosts, nfsServer };
+  return { ...paths, targetReads, ssh, hosts, ...(nfsServer === undefined ? {} : { nfsServer }) };
 }
 
 function summary({ name, version, nodes, indices, sizeBytes }: ClusterAnswers) {

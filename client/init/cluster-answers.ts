@@ -5,6 +5,7 @@ import { secretReferencePattern } from '../../contracts/runbook';
 import { ClientError } from '../client-error';
 import { exitCodes } from '../exit-codes';
 import type { Io } from '../io';
+import { lazy } from '../lazy';
 
 export interface ClusterAccess {
   url: string;
@@ -22,6 +23,11 @@ export interface ClusterAnswers {
   /** Bytes of primary shards, of all indices that are not hidden. */
   sizeBytes: number;
   indices: number;
+  distribution: 'elasticsearch' | 'opensearch';
+  /** Oldest version whose indices it takes; left out where the server does not say. */
+  minimumIndexVersion?: string;
+  /** Which version created each index: what counts for a snapshot. */
+  created: { name: string; createdVersion: string }[];
 }
 
 const timeoutMs = 10_000;
@@ -31,7 +37,10 @@ const timeoutMs = 10_000;
  * @public loaded through lazy.ts, which knip cannot follow
  */
 export async function askCluster(io: Io, side: string, access: ClusterAccess): Promise<ClusterAnswers> {
-  const root = (await get(io, side, access, '/')) as { cluster_name?: string; version?: { number?: string } };
+  const root = (await get(io, side, access, '/')) as {
+    cluster_name?: string;
+    version?: { number?: string; distribution?: string; minimum_index_compatibility_version?: string };
+  };
   if (typeof root.version?.number !== 'string') {
     throw new ClientError(exitCodes.failed, `${side}: ${access.url} answers, but not as Elasticsearch does`);
   }
@@ -43,8 +52,23 @@ export async function askCluster(io: Io, side: string, access: ClusterAccess): P
     string,
     string | null
   >[];
+  const { distribution, minimum_index_compatibility_version: minimumIndexVersion } = root.version;
+  // Asked of the method only: who may not see it gets the clusters' own versions to go by, and plan's checks later.
+  const settings = (await get(
+    io,
+    side,
+    access,
+    '/_all/_settings/index.version.created*?flat_settings=true&expand_wildcards=all',
+  ).catch(() => ({}))) as Record<string, { settings?: Record<string, string> }>;
+  const { createdVersion } = lazy.chooseMethod();
   return {
     name: root.cluster_name ?? '',
+    distribution: distribution === 'opensearch' ? 'opensearch' : 'elasticsearch',
+    ...(minimumIndexVersion === undefined ? {} : { minimumIndexVersion }),
+    // system indices never move
+    created: Object.entries(settings)
+      .filter(([name]) => !name.startsWith('.'))
+      .map(([name, each]) => ({ name, createdVersion: createdVersion(each.settings ?? {}) })),
     version: root.version.number,
     nodes: nodes.map((node) => ({
       name: node['name'] ?? '',

@@ -1,4 +1,5 @@
 import { parseBytes } from '../../contracts/bytes';
+import type { Method } from '../../contracts/runbook-documents';
 import type { ClusterAccess, ClusterAnswers } from './cluster-answers';
 
 export interface InitHost {
@@ -9,6 +10,11 @@ export interface InitHost {
 
 export interface InitAnswers {
   name: string;
+  method: Method;
+  /** Why that one, as a sentence's end. */
+  why: string;
+  /** The source is written to while the run goes on; if so, whether it numbers its operations. */
+  live?: { isNumbered: boolean };
   source: ClusterAccess & { answers?: ClusterAnswers };
   target: ClusterAccess & { answers?: ClusterAnswers };
   hosts: InitHost[];
@@ -47,9 +53,11 @@ export function runbookText(answers: InitAnswers): string {
     '  # exclude:',
     "  #   - 'scratch-*'",
     '',
-    ...repositoryText(answers),
+    ...methodText(answers),
     '',
-    ...batchesText(answers.source.answers),
+    ...liveText(answers),
+    '',
+    ...batchesText(answers),
     '',
     '# Where a person must approve: before anything moves (move), before the cutover, before the finish.',
     'gates:',
@@ -59,13 +67,76 @@ export function runbookText(answers: InitAnswers): string {
     '# cutover:',
     '#   clients: what the applications must be pointed at, shown when it is time',
     '',
-    'cleanup:',
-    '  # keep | afterBatch | atFinish',
-    '  snapshots: atFinish',
-    '  # keep | restore: take mounts, exports and path.repo back at the finish',
-    '  hosts: keep',
-    '',
+    ...(answers.method === 'snapshot' ? cleanupText : []),
   ].join('\n');
+}
+
+const cleanupText = [
+  'cleanup:',
+  '  # keep | afterBatch | atFinish',
+  '  snapshots: atFinish',
+  '  # keep | restore: take mounts, exports and path.repo back at the finish',
+  '  hosts: keep',
+  '',
+];
+
+/** How documents get there. */
+function methodText(answers: InitAnswers): string[] {
+  const why = `# ${answers.why.replace(/[\r\n]/g, ' ')}. shardlift plan says where another method would be better.`;
+  switch (answers.method) {
+    case 'snapshot':
+      return ['# snapshot: files are moved, the fastest way.', why, 'method: snapshot', '', ...repositoryText(answers)];
+    case 'copy':
+      return [
+        '# copy: documents pass through the workers, as bytes.',
+        why,
+        'method: copy',
+        'copy:',
+        '  parts:',
+        '    # Parts under way at once, over all workers; any worker of the task queue takes the next.',
+        '    inFlight: 4',
+        '  # limits:',
+        '  #   docsPerSec: 20000          shardlift tune changes limits while it runs',
+        '  # rename:',
+        "  #   - { from: 'logs-*', to: 'old-logs-*' }",
+      ];
+    default:
+      return [
+        "# remote-reindex: the target's own _reindex fetches the documents.",
+        why,
+        'method: remote-reindex',
+        'reindex:',
+        '  parts:',
+        '    # _reindex tasks at once.',
+        '    inFlight: 2',
+        '  # Where the nodes of the target reach the source, if not by the first of source.urls.',
+        '  # remoteHost: http://old-1:9200',
+      ];
+  }
+}
+
+function liveText({ live }: InitAnswers): string[] {
+  if (!live)
+    return [
+      '# Stop the writers before the run, or have it block writes to the indices of each batch:',
+      '# freeze: beforeMove',
+    ];
+  if (!live.isNumbered)
+    return [
+      '# This source is older than 6.0 and numbers no operations, so what is written to it cannot be followed:',
+      '# the indices of a batch take no writes from the moment in which it is moved.',
+      'freeze: beforeMove',
+    ];
+  return [
+    '# The source stays live: every add, update and delete follows by its sequence number, until the cutover.',
+    'catchUp:',
+    '  kind: sequence',
+    '  interval: 10s',
+    '  # The gate of the cutover opens once no more operations than these are left.',
+    '  lagBelow: 1000',
+    '# At the cutover writes to the source are blocked, the rest follows, and both sides are compared.',
+    'freeze: atCutover',
+  ];
 }
 
 /** Any text as a YAML value: JSON's quoted form is YAML too. */
@@ -156,7 +227,7 @@ function repositoryText(answers: InitAnswers): string[] {
 const sizes = ['1gb', '2gb', '5gb', '10gb', '20gb', '50gb', '100gb', '200gb'];
 
 /** Some twenty batches: enough that the pipeline is always full, few enough to look through. */
-function batchesText(source: ClusterAnswers | undefined): string[] {
+function batchesText({ method, source: { answers: source } }: InitAnswers): string[] {
   const total = source?.sizeBytes ?? 0;
   const maxSize = sizes.find((size) => parseBytes(size) * 20 >= total) ?? '200gb';
   const seen =
@@ -165,7 +236,9 @@ function batchesText(source: ClusterAnswers | undefined): string[] {
       : `# ${source.indices === 1 ? '1 index' : `${source.indices} indices`} with ${(total / 1024 ** 3).toFixed(1)} GiB of primary data were found.`;
   return [
     ...(seen === '' ? [] : [seen]),
-    `# Indices are packed into batches by size; while one restores, the next is snapshotted.`,
+    method === 'snapshot'
+      ? '# Indices are packed into batches by size; while one restores, the next is snapshotted.'
+      : '# Indices are packed into batches by size.',
     'batches:',
     `  maxSize: ${maxSize}`,
     '  inFlight: 3',

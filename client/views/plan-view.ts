@@ -27,7 +27,7 @@ export function planView(raw: PlanAnswer, runbook: MigrationRunbook, options: Pl
     ...(plan
       ? [
           clustersView(plan, options),
-          methodView(runbook),
+          methodView(runbook, plan),
           sharesView(plan),
           repositoriesView(plan, options),
           hostChangesView(answer.hostChanges, options.paint),
@@ -103,7 +103,11 @@ function clustersView({ source, target }: MigrationPlan, { paint }: PlanViewOpti
 }
 
 /** How documents get there, where it is not by snapshot; and what that does to them. */
-function methodView(runbook: MigrationRunbook): string {
+function methodView(runbook: MigrationRunbook, { advice }: MigrationPlan): string {
+  return [shapeView(runbook), ...(advice === undefined ? [] : [advice])].filter((text) => text !== '').join('\n');
+}
+
+function shapeView(runbook: MigrationRunbook): string {
   const { method } = runbook;
   const shape = runbook.copy ?? runbook.reindex;
   if (method === 'snapshot' || !shape) return '';

@@ -15,9 +15,13 @@ let source: string;
 let target: string;
 
 /** A cluster as far as `init` asks: it wants the password that the environment holds. */
-async function cluster(version: string, ips: string[], gib: number): Promise<string> {
+async function cluster(version: string, ips: string[], gib: number, created = version): Promise<string> {
   const answers: Record<string, unknown> = {
     '/': { cluster_name: `c-${version}`, version: { number: version } },
+    '/_all/_settings/index.version.created*': {
+      a: { settings: { 'index.version.created_string': created } },
+      '.system': { settings: { 'index.version.created_string': '2.4.6' } },
+    },
     '/_cat/nodes': ips.map((ip, index) => ({ name: `node ${index + 1}`, ip, 'node.role': 'dim' })),
     '/_cat/indices': [
       { index: 'a', 'pri.store.size': String(gib * 1024 ** 3) },
@@ -69,7 +73,7 @@ test('writes a runbook that is valid, with the nodes as hosts and batches by siz
   expect(await init('--out', file)).toEqual({
     code: 0,
     out: `Wrote ${file}. Look through it, then: shardlift plan ${file}\n`,
-    err: '',
+    err: 'method snapshot: 8.19.21 restores what 7.17.29 made\n',
   });
   const text = readFileSync(file, 'utf8');
   const runbook = parseRunbook(text, file);
@@ -79,6 +83,7 @@ test('writes a runbook that is valid, with the nodes as hosts and batches by siz
     'target-node-1 10.0.0.21 target',
   ]);
   expect(runbook.snapshot?.repository.sharedFilesystem).toMatchObject({ server: 'node-1', targetReads: 'sameShare' });
+  expect([runbook.method, runbook.catchUp, runbook.freeze]).toEqual(['snapshot', undefined, 'none']);
   expect(runbook.batches.maxSize).toBe('5gb');
   expect(runbook.source.auth).toEqual({ basic: { username: 'elastic', password: '${env:OLD}' } });
   expect(text).not.toContain('s3cret');
@@ -101,6 +106,51 @@ test('needs no host for a directory that all nodes reach', async () => {
   const runbook = parseRunbook((await init('--location', '/mnt/nas', '--out', '-')).out, '-');
   expect(runbook.hosts).toEqual([]);
   expect(runbook.snapshot?.repository.existing).toEqual({ location: '/mnt/nas' });
+});
+
+describe('the method', () => {
+  const written = async (...more: string[]) => {
+    const { code, out, err } = await init('--out', '-', ...more);
+    expect(code).toBe(0);
+    return { runbook: parseRunbook(out, '-'), out, err };
+  };
+
+  test('is copy where the target could not restore, with the reason in the file', async () => {
+    const old = await cluster('6.8.23', ['10.0.0.11'], 3);
+    const { runbook, out, err } = await written('--source', old, '--location', '/mnt/nas');
+    expect(runbook).toMatchObject({ method: 'copy', hosts: [], copy: { parts: { inFlight: 4 } } });
+    expect(runbook.snapshot).toBeUndefined();
+    expect(out).toContain('# a snapshot of 6.x restores into 6.x and 7.x only');
+    expect(err).toContain('method copy: a snapshot of 6.x');
+  });
+
+  test('is copy where an index is older than its cluster', async () => {
+    const upgraded = await cluster('7.17.29', ['10.0.0.11'], 3, '6.8.1');
+    const { runbook, out } = await written('--source', upgraded);
+    expect(runbook.method).toBe('copy');
+    expect(out).toContain('# a was created by 6.8.1, which is too old for 8.19.21');
+  });
+
+  test('is the one that was asked for, and what speaks against it is written down', async () => {
+    const old = await cluster('6.8.23', ['10.0.0.11'], 3);
+    const { runbook, out } = await written('--source', old, '--location', '/mnt/nas', '--method', 'snapshot');
+    expect(runbook.method).toBe('snapshot');
+    expect(out).toContain('# Chosen by hand, though a snapshot of 6.x');
+    const hosts = ['--host', 'n1=10.0.0.21:target'];
+    const reindex = await written('--method', 'remote-reindex', ...hosts);
+    expect(reindex.runbook).toMatchObject({ method: 'remote-reindex', hosts: [{ name: 'n1' }] });
+  });
+
+  test('follows a live source, of whatever method; one without sequence numbers takes no writes', async () => {
+    for (const method of ['snapshot', 'copy']) {
+      const { runbook } = await written('--live', '--method', method);
+      expect(runbook).toMatchObject({ method, catchUp: { kind: 'sequence' }, freeze: 'atCutover' });
+    }
+    const ancient = await cluster('5.6.16', ['10.0.0.11'], 3);
+    const { runbook, out } = await written('--live', '--source', ancient);
+    expect([runbook.method, runbook.catchUp, runbook.freeze]).toEqual(['copy', undefined, 'beforeMove']);
+    expect(out).toContain('# This source is older than 6.0');
+  });
 });
 
 test('leaves an existing file as it is', async () => {

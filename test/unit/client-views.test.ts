@@ -56,6 +56,11 @@ describe('plan', () => {
   test('with failed checks', () => expectGolden('plan', planView(planAnswer(), runbook, options)));
   test('with everything', () => expectGolden('plan-all', planView(planAnswer(), runbook, { ...options, all: true })));
   test('as data', () => expectGolden('plan-json', `${JSON.stringify(planAnswer(), null, 2)}\n`));
+  test('says when another method would be better', () => {
+    const answer = planAnswer();
+    const advised = { ...answer, plan: { ...answer.plan!, advice: 'Copy would be simpler.' } };
+    expect(planView(advised, runbook, options)).toContain('\nCopy would be simpler.\n');
+  });
   test('without a plan', () => {
     const { checks, hostChanges } = planAnswer();
     expectGolden('plan-none', planView({ checks, hostChanges }, runbook, options));

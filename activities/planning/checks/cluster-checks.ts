@@ -2,7 +2,7 @@ import type { FailureInfo } from '../../../contracts/failures';
 import type { Method } from '../../../contracts/runbook-documents';
 import type { Side } from '../../../contracts/runbook';
 import type { Check } from '../../../contracts/status';
-import { compareVersions, parseVersion } from '../../elasticsearch/version';
+import { reindexRefusal, snapshotRefusal } from '../method';
 import type { ClusterView } from '../view';
 import { count, failed, listed, notApplicable, passed, type CheckSubject } from './make-check';
 
@@ -132,54 +132,12 @@ function checkVersions(source: ClusterView, target: ClusterView, method: Method)
   };
   const seen = `${spell(source)} to ${spell(target)}`;
   if (method === 'copy') return notApplicable(subject, `${seen}: documents are moved, no snapshot`);
-  const why = isFetched ? whyNotFetched(source.facts, target.facts) : refusal(source.facts, target.facts);
+  const why = (isFetched ? reindexRefusal : snapshotRefusal)(source.facts, target.facts);
   return why ? failed(subject, seen, why) : passed(subject, seen);
 }
 
 function spell({ facts }: ClusterView): string {
   return `${facts.distribution === 'opensearch' ? 'OpenSearch' : 'Elasticsearch'} ${facts.version}`;
-}
-
-interface Server {
-  version: string;
-  distribution: 'elasticsearch' | 'opensearch';
-}
-
-function refusal(source: Server, target: Server): string | undefined {
-  const [from, to] = [parseVersion(source.version), parseVersion(target.version)];
-  if (source.distribution === 'opensearch' && target.distribution === 'elasticsearch') {
-    return 'Elasticsearch restores no snapshot of OpenSearch: documents have to be copied instead';
-  }
-  if (source.distribution === 'elasticsearch' && target.distribution === 'opensearch') {
-    if (compareVersions(source.version, '7.11.0') >= 0) {
-      return 'OpenSearch restores snapshots of Elasticsearch up to 7.10 only: documents have to be copied instead';
-    }
-    // OpenSearch 1 stands where Elasticsearch 7 does, 2 where 8 does
-    if (to.major + 6 > from.major + 1) return 'go by an OpenSearch 1 first, or copy the documents instead';
-    return undefined;
-  }
-  if (compareVersions(target.version, source.version) < 0) {
-    return 'no cluster restores a snapshot of a newer version: upgrade the target to at least the version of the source';
-  }
-  if (to.major > from.major + 1) {
-    return `a snapshot of ${from.major}.x restores into ${from.major}.x and ${from.major + 1}.x only: upgrade the source to ${to.major - 1}.x first (indices made before ${to.major - 1}.0 must be reindexed there), or copy the documents instead`;
-  }
-  return undefined;
-}
-
-/**
- * `_reindex` reads older versions than its own. A newer one's documents have no mapping type, which those before 8.0 (and
- * OpenSearch 1) insist on; and an OpenSearch is taken for the ancient Elasticsearch of that number.
- */
-function whyNotFetched(source: Server, target: Server): string | undefined {
-  const [from, to] = [parseVersion(source.version), parseVersion(target.version)];
-  if (target.distribution === 'elasticsearch' && source.distribution === 'opensearch')
-    return "set method to copy: Elasticsearch's _reindex takes an OpenSearch for an Elasticsearch of that number, and speaks to it as to that";
-  const hasNoTypes = from.major >= (source.distribution === 'opensearch' ? 2 : 8);
-  const isNewer = target.distribution === 'elasticsearch' ? from.major > to.major : to.major === 1 && hasNoTypes;
-  return isNewer
-    ? "set method to copy: the target's _reindex cannot read the answers of a source that is so much newer"
-    : undefined;
 }
 
 /** What the source has beyond the target, whether an index needs it or not: index.plugins knows the needs it can see. */

@@ -2,8 +2,8 @@ import { isByField } from '../../../contracts/catch-up';
 import type { MigrationRunbook } from '../../../contracts/runbook';
 import type { CatchUpSettings } from '../../../contracts/runbook-documents';
 import type { Check } from '../../../contracts/status';
-import { isAtLeast } from '../../elasticsearch/version';
 import { fieldTypeOf, isDate } from '../field-types';
+import { hasSequenceNumbers } from '../method';
 import type { ClusterView, SelectedIndex } from '../view';
 import { nameOf } from './cluster-checks';
 import { failed, listed, noneOf, passed, type CheckSubject } from './make-check';
@@ -15,7 +15,7 @@ export function checkCatchUp(
   selected: SelectedIndex[],
 ): Check[] {
   if (!catchUp) return [];
-  const { version, distribution } = source.facts;
+  const { version } = source.facts;
   const subject: CheckSubject = {
     id: 'catch-up.possible',
     level: 'mandatory',
@@ -45,9 +45,8 @@ export function checkCatchUp(
     ];
   }
   if (isByField(catchUp)) return [checkField(catchUp, subject, selected)];
-  const hasNumbers = distribution === 'opensearch' || isAtLeast({ text: version }, '6.0.0');
   return [
-    hasNumbers
+    hasSequenceNumbers(source.facts)
       ? passed(subject, `${version} numbers its operations`)
       : failed(
           subject,
