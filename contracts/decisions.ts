@@ -1,4 +1,5 @@
-import type { diskWatermarks } from './runbook-documents';
+/** Here, and not beside the runbook's schema, since the command line that offers them must not load that. */
+export const diskWatermarks = ['low', 'high', 'flood_stage', 'none'] as const;
 
 /** Who decided, when and why: every approval, retry, skip, pause and abort carries it, and the report shows it. */
 export interface Decision {

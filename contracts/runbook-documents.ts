@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { byteSizePattern } from './bytes';
+import { diskWatermarks } from './decisions';
 import { durationPattern } from './durations';
 
 /** The parts of a runbook that say how documents are moved one by one: `copy`, `reindex` and `catchUp`. */
@@ -11,8 +12,6 @@ const renamePattern = z.string().regex(/^[^*,\s]*\*?[^*,\s]*$/, 'a name, or a pa
 
 export const methods = ['snapshot', 'copy', 'remote-reindex'] as const;
 export type Method = (typeof methods)[number];
-
-export const diskWatermarks = ['low', 'high', 'flood_stage', 'none'] as const;
 
 /** What both document methods have in common: what comes to stand on the target. */
 const shape = {

@@ -2,7 +2,6 @@ import { CancellationScope, CancelledFailure, condition, isCancellation } from '
 import { isByField } from '../contracts/catch-up';
 import type { CopyTotals, ShardPositions } from '../contracts/document-activities';
 import { mergeCauses } from '../contracts/refusals';
-import type { RefusedPart } from '../contracts/reindex';
 import { failureInfoOf } from './failure-info';
 import type { RefusalCause } from '../contracts/status';
 import type { MoveBatch, MoveMethod } from './move-batch';
@@ -199,7 +198,7 @@ export abstract class MoveByDocuments<
   private keepRefused(part: Part): void {
     const { status } = this.batch;
     if (!status.refusedParts) return;
-    status.refusedParts.push(part as Part & RefusedPart);
+    status.refusedParts.push(part);
     if (status.refusedParts.length > mostRefusedParts) delete status.refusedParts;
   }
 

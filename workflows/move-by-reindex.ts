@@ -55,7 +55,10 @@ export class MoveByReindex extends MoveByDocuments<ReindexPart, ReindexPartResul
   /** A range is of all shards at once: from where the shard that was behind the others stood. */
   protected since(part: ReindexPart, positions: ShardPositions): ReindexPart | undefined {
     if (!part.range) return undefined;
-    const afterSeqNo = Math.max(part.range.afterSeqNo, Math.min(...(positions.seqNos.length > 0 ? positions.seqNos : [-1]), part.range.toSeqNo));
+    const afterSeqNo = Math.max(
+      part.range.afterSeqNo,
+      Math.min(...(positions.seqNos.length > 0 ? positions.seqNos : [-1]), part.range.toSeqNo),
+    );
     return afterSeqNo < part.range.toSeqNo ? { ...part, range: { ...part.range, afterSeqNo } } : undefined;
   }
 }

@@ -1,7 +1,6 @@
 import type { Command } from 'commander';
 import { byteSizePattern } from '../../contracts/bytes';
-import { diskWatermarks } from '../../contracts/runbook-documents';
-import type { TunedLimits } from '../../contracts/decisions';
+import { diskWatermarks, type TunedLimits } from '../../contracts/decisions';
 import { ClientError } from '../client-error';
 import { decide, decisionOptions, type DecisionOptions } from '../decide';
 import { exitCodes } from '../exit-codes';

@@ -2,14 +2,7 @@ import { formatBytes } from '../../contracts/bytes';
 import { phases } from '../../contracts/status';
 import { isEnd, needsPerson } from '../exit-codes';
 import { formatCount, formatSeconds, formatTime, percent, plural, withoutControls } from '../format';
-import {
-  allSteps,
-  movesDocuments,
-  refusedIn,
-  type LiveBatch,
-  type LiveStatus,
-  type LiveStep,
-} from '../live-status';
+import { allSteps, movesDocuments, refusedIn, type LiveBatch, type LiveStatus, type LiveStep } from '../live-status';
 import type { Paint } from '../session';
 import { paintState, stepWords, whatWaits } from './status-words';
 import { bar, table } from './table';

@@ -23,7 +23,6 @@ async function unlike(indices: string[]): Promise<string[]> {
   return differences(from ?? {}, to ?? {}, { versions: true });
 }
 
-
 test.each([
   ['copy', byCopy],
   ['snapshot', {}],
