@@ -1,7 +1,6 @@
 import { parseBytes } from '../contracts/bytes';
-import type { TunedLimits } from '../contracts/decisions';
+import type { diskWatermarks, TunedLimits } from '../contracts/decisions';
 import type { MigrationRunbook } from '../contracts/runbook';
-import type { diskWatermarks } from '../contracts/decisions';
 
 /** The runbook with other limits; those that its method does not know are refused before. */
 export function tuned(runbook: MigrationRunbook, limits: TunedLimits): MigrationRunbook {
