@@ -173,6 +173,7 @@ async function main(args: string[]): Promise<number> {
 
 void main(process.argv.slice(2)).then((code) => {
   process.exitCode = code;
-  // the channel to the process that started us would keep this one alive
+  // the channel to the process that started us would keep this one alive; that we leave it does not mean that it has died
+  process.removeAllListeners('disconnect');
   if (process.connected) process.disconnect();
 });
