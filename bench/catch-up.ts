@@ -2,7 +2,7 @@ import { fork, type ChildProcess } from 'node:child_process';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { RunStatus, StepStatus } from '../contracts/status';
-import { json, request, segment } from '../lab/http';
+import { request, segment } from '../lab/http';
 import { loadFiller } from '../lab/loader';
 import { progress, timed } from '../lab/progress';
 import { waitFor } from '../lab/wait';
@@ -119,8 +119,14 @@ async function watchLag(source: string, target: string, seconds: number): Promis
 }
 
 async function markerOf(url: string): Promise<Marker> {
-  const { _source } = await json<{ _source: Marker }>({ url: `${url}/${segment(index)}/_doc/${markerId}` });
-  return _source;
+  // on the target it is not there before the first round that has it
+  return waitFor(
+    async () => {
+      const { status, body } = await request({ url: `${url}/${segment(index)}/_doc/${markerId}` });
+      return status === 200 && (JSON.parse(body.toString()) as { _source: Marker })._source;
+    },
+    { what: 'the marker', timeoutMs: 120_000, everyMs: 50 },
+  );
 }
 
 interface WriterEnd {
