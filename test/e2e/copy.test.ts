@@ -184,7 +184,9 @@ test('refused documents are driven again once the cause is mended, and only wher
   );
   const waiting = await operator.reach(run, 'the gate', ({ state }) => state === 'waiting');
   expect(waiting.batches[0]?.refused).toMatchObject([{ index, count: 2 }]);
-  expect(waiting.batches[0]?.refusedParts).toMatchObject([
+  // in the order in which they ended
+  const parts = [...(waiting.batches[0]?.refusedParts ?? [])].map((part) => JSON.stringify(part)).sort();
+  expect(parts.map((part) => JSON.parse(part) as object)).toMatchObject([
     { index, afterSeqNo: -1, toSeqNo: 966 },
     { index, afterSeqNo: 1933, toSeqNo: 2899 },
   ]);

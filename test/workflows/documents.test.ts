@@ -162,13 +162,14 @@ test('with another number of parts more go at once, and fewer, and each has its 
       },
     },
     async ({ result, reach, decide }) => {
-      await reach(() => underWay === 1);
+      // parts that were under way are stopped and asked for again: until then new ones are beside them
+      const areAsked = (count: number, share: number) =>
+        underWay === count && asked.slice(-count).every(({ limits }) => limits.docsPerSec === share);
+      await reach(() => areAsked(1, 600));
       await decide('tune', { limits: { partsInFlight: 3 } });
-      await reach(() => underWay === 3);
-      expect(asked.slice(-3).map(({ limits }) => limits.docsPerSec)).toEqual([200, 200, 200]);
+      await reach(() => areAsked(3, 200));
       await decide('tune', { limits: { partsInFlight: 2 } });
-      await reach(() => underWay === 2);
-      expect(asked.slice(-2).map(({ limits }) => limits.docsPerSec)).toEqual([300, 300]);
+      await reach(() => areAsked(2, 300));
       isOver = true;
       await decide('tune', { limits: { partsInFlight: 4 } });
       expect((await result()).state).toBe('completed');
