@@ -48,7 +48,8 @@ export async function readPressure(cluster: Cluster): Promise<Reading> {
       ? get<Record<'defaults' | 'persistent' | 'transient', Record<string, string> | undefined>>('/_cluster/settings', {
           include_defaults: true,
           flat_settings: true,
-          filter_path: '*.cluster.routing.allocation.disk*',
+          // flat names have dots, which a filter would take for levels: no more of them can be named
+          filter_path: '*.cluster*',
         })
       : undefined,
   ]);
