@@ -55,7 +55,8 @@ export async function installPackage(host: Host, input: HostInput & { package: P
   }
   const name = packageNames[input.package][family];
   const { state, change } = await makeSo<PackageState>(host, input, {
-    id: `package-${name}`,
+    // by purpose: of two steps that want the same package only the one that installed it says so
+    id: `package-${input.package}`,
     kind: 'package',
     what: `package ${name}`,
     look: () => readPackage(host, family, name),
