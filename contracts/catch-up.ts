@@ -134,9 +134,10 @@ export function reachedPositions(
 ): ShardPositions[] {
   return moved.map((position) => {
     const later = followed.find(({ index }) => index === position.index);
-    if (later && later.uuid !== position.uuid) return position;
+    // not followed, or another one by now: all that is known is how far it was moved
+    if (later?.uuid !== position.uuid) return position;
     // Where no number is known of the end, that of the move says nothing: what was written since has been followed.
-    const seqNos = (later?.seqNos ?? []).map((at, shard) => Math.max(at, position.seqNos[shard] ?? -1));
+    const seqNos = later.seqNos.map((at, shard) => Math.max(at, position.seqNos[shard] ?? -1));
     return { ...position, seqNos };
   });
 }

@@ -1,5 +1,6 @@
 import {
   CancellationScope,
+  CancelledFailure,
   condition,
   continueAsNew,
   getExternalWorkflowHandle,
@@ -142,6 +143,8 @@ class CatchUp {
           seen = this.told;
           await seen;
         }
+        // the next execution would not hear of it
+        if (CancellationScope.current().consideredCancelled) throw new CancelledFailure('aborted');
         return this.carryOn();
       }
       await this.pauseBetween();

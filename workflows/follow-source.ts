@@ -1,4 +1,10 @@
-import { CancellationScope, condition, isCancellation, startChild } from '@temporalio/workflow';
+import {
+  CancellationScope,
+  condition,
+  getExternalWorkflowHandle,
+  isCancellation,
+  startChild,
+} from '@temporalio/workflow';
 import type { JoinedIndices } from '../contracts/catch-up';
 import { batchName, catchUpWorkflowId, targetName } from '../contracts/ids';
 import { workflowTypes } from '../contracts/messages';
@@ -15,7 +21,9 @@ export class SourceFollower {
   /** Its child has started: from here on it can be told. */
   isFollowing = false;
   private drained?: Promise<CatchUpStatus>;
+  private isOver = false;
   private tellToDrain: () => Promise<void> = async () => undefined;
+  private tellToPause: (isPaused: boolean) => Promise<void> = async () => undefined;
   private tellJoined: (joined: JoinedIndices) => Promise<void> = async () => undefined;
   private readonly appeared: AppearedIndices;
   /** Everything that was told as joined: a child that is begun anew meanwhile hears it again. */
@@ -82,6 +90,8 @@ export class SourceFollower {
       async (step) => {
         if (this.hasFailed !== undefined) await this.start(await this.positions(step));
         if (board.catchUp?.state !== 'drained') await this.tellToDrain();
+        // not the child's answer itself: an abort must not have to wait for that here
+        await condition(() => this.isOver);
         const last = await this.drained;
         if (last?.state !== 'drained') throw this.hasFailed ?? new Error('catch-up ended before it was drained');
         await this.settle(step);
@@ -214,27 +224,67 @@ export class SourceFollower {
     this.isFollowing = true;
     await board.tellSince(begun, (message) => child.signal(decideSignal, message));
     this.tellToDrain = () => child.signal(drainSignal);
+    this.tellToPause = (isPaused) =>
+      child.signal(decideSignal, {
+        verb: isPaused ? 'pause' : 'resume',
+        decision: { by: board.run, reason: 'refused documents are driven again' },
+      });
     this.tellJoined = (joined) => child.signal(indicesJoinedSignal, joined);
     const isAwaited = ({ indices }: JoinedIndices) =>
       series?.joining.some(({ index }) => indices.includes(index)) === true;
     for (const joined of this.joined.filter(isAwaited)) await this.tellJoined(joined);
-    this.drained = child.result().then((last) => {
-      board.catchUp = last;
-      // somebody cancelled it: it answers all the same
-      if (last.state !== 'drained') this.hasFailed = new Error('catch-up was ended before it was drained');
-      return last;
-    });
+    this.isOver = false;
+    this.drained = child
+      .result()
+      .finally(() => (this.isOver = true))
+      .then((last) => {
+        board.catchUp = last;
+        // somebody cancelled it: it answers all the same
+        if (last.state !== 'drained') this.hasFailed = new Error('catch-up was ended before it was drained');
+        return last;
+      });
     // Ended from outside: who waits for it is told, and a retry begins it anew from where the batches left off.
     this.drained.catch((error: unknown) => {
       if (!isCancellation(error)) this.hasFailed = error instanceof Error ? error : new Error(String(error));
     });
   }
 
-  /** After an abort: what it still writes must be over before anything is undone. */
+  /**
+   * While documents are copied again no round goes on: one would take a position past a document that was deleted and
+   * created anew, of which the copy still holds the earlier life, with a higher version. Rounds that come after the copy meet
+   * it as a conflict, and settle it.
+   */
+  async held(act: () => Promise<void>): Promise<void> {
+    const { board } = this;
+    const isHeld = () => this.isOver || board.catchUp?.state === 'paused' || board.catchUp?.state === 'stuck';
+    if (!this.isFollowing || this.isOver || board.catchUp?.state === 'drained') return act();
+    await this.tellToPause(true);
+    await condition(isHeld);
+    try {
+      await act();
+    } finally {
+      if (!board.runner.isPaused && !this.isOver)
+        await CancellationScope.nonCancellable(() => this.tellToPause(false)).catch(() => undefined);
+    }
+  }
+
+  /**
+   * After an abort: what it still writes must be over before anything is undone. Cancelling a child reaches its first
+   * execution only, and that has ended once it has continued as new: so the one that runs is cancelled by its id, again and
+   * again, as one that is just beginning would not hear it.
+   */
   async ended(): Promise<void> {
-    await CancellationScope.nonCancellable(async () => {
-      await this.drained?.catch(() => undefined);
-    });
+    const { drained, board } = this;
+    if (drained)
+      await CancellationScope.nonCancellable(async () => {
+        while (!this.isOver) {
+          await getExternalWorkflowHandle(catchUpWorkflowId(board.run))
+            .cancel()
+            .catch(() => undefined);
+          await condition(() => this.isOver, '5s');
+        }
+        await drained.catch(() => undefined);
+      });
     await this.appeared.ended();
   }
 }

@@ -130,7 +130,11 @@ function cutoverAsks({ runbook }: RunBoard, { target }: MigrationPlan): string {
 function finishAsks(board: RunBoard): string {
   const { method, cleanup } = board.runbook;
   const { snapshots, hosts } = cleanup;
-  if (method !== 'snapshot') return "the run's marks come off the indices";
+  if (method !== 'snapshot') {
+    const isTakenBack = board.plan?.remoteAllowlist !== undefined && hosts === 'restore';
+    const allowList = isTakenBack ? '; the allow list of the target is taken back (its nodes restart)' : '';
+    return `the run's marks come off the indices${allowList}`;
+  }
   const asks = [
     snapshots === 'atFinish' ? 'the snapshots are deleted' : 'the snapshots stay',
     hosts === 'restore'

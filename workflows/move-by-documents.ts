@@ -37,6 +37,8 @@ export abstract class MoveByDocuments<
   /** Parts under way, so that a pause or new limits reach them: each ends where it can go on, and is begun again. */
   private readonly underWay = new Set<CancellationScope>();
   private works?: PartWork<Part>[];
+  /** Where its documents stand once all parts are done. */
+  private reached?: ShardPositions[];
   /** Only these, and what was written since. Whoever asks for them names parts of this method. */
   private refusedParts: Part[] | undefined;
 
@@ -61,7 +63,11 @@ export abstract class MoveByDocuments<
       step.activities.createIndices(this.input(step)),
     );
     if (!created) return false;
-    batch.leaveOut(created.gone ?? []);
+    const { gone = [] } = created;
+    // moved before, and perhaps not whole
+    const known = new Set(batch.status.positions.map(({ index }) => index));
+    if (batch.input.again) this.tellGone(gone.filter((index) => known.has(index)));
+    batch.leaveOut(gone);
     if (batch.input.batch.indices.length === 0) return false;
     await batch.step('documents', 'documents', (step) => this.moveAll(step));
     return batch.input.batch.indices.length > 0;
@@ -127,14 +133,18 @@ export abstract class MoveByDocuments<
     if (failureInfoOf(error, step.id).type !== 'IndexMissing') return false;
     const { gone = [] } = await step.activities.createIndices(this.input(step));
     batch.leaveOut(gone);
-    batch.runner.differences.push(
-      ...gone.map((index) => ({
+    this.tellGone(gone);
+    for (const work of this.works ?? []) if (gone.includes(work.part.index)) work.isDone = true;
+    return gone.length > 0;
+  }
+
+  private tellGone(indices: readonly string[]): void {
+    this.batch.runner.differences.push(
+      ...indices.map((index) => ({
         where: `index ${index}`,
         what: 'it was deleted on the source while it was being moved: the target has a part of it at most; delete it there if it is not wanted',
       })),
     );
-    for (const work of this.works ?? []) if (gone.includes(work.part.index)) work.isDone = true;
-    return gone.length > 0;
   }
 
   private async movePresent(step: StepContext) {
@@ -155,10 +165,13 @@ export abstract class MoveByDocuments<
         superseded: 0,
       };
       status.moved = { ...before, parts: before.parts + wanted.length };
-      status.positions = input.runbook.catchUp ? earlier(positions, status.positions) : positions;
+      this.reached = input.runbook.catchUp ? earlier(positions, status.positions) : positions;
+      // what lies between is not there yet: who begins this anew must begin from where it was
+      if (!this.refusedParts) status.positions = this.reached;
     }
     const total = { written: 0, superseded: 0, refused: 0 };
     await this.moveParts(step, this.works, total);
+    status.positions = this.reached ?? status.positions;
     // Before the step counts as done: with an async translog only this puts the documents on disk.
     await step.activities.endLoad(this.input(step));
     const also = [
@@ -183,7 +196,13 @@ export abstract class MoveByDocuments<
       const left = isFollowed ? undefined : this.since(part, position);
       return left ? [left] : [];
     });
-    return [...refused.filter(({ index, uuid }) => (uuids.get(index) ?? uuid) === uuid), ...later];
+    const same = refused.filter(({ index, uuid }) => (uuids.get(index) ?? uuid) === uuid);
+    return [...same.flatMap((part) => this.apartFrom(part, later) ?? []), ...later];
+  }
+
+  /** What of a part the others do not have: a document that is refused twice would be counted twice. */
+  protected apartFrom(part: Part, _others: readonly Part[]): Part | undefined {
+    return part;
   }
 
   private count({ written, superseded, isDone }: Result): void {
@@ -265,14 +284,18 @@ export abstract class MoveByDocuments<
     if (CancellationScope.current().consideredCancelled) throw new CancelledFailure('aborted');
   }
 
-  /** Nothing when it was stopped before it had begun. @throws the cancellation of an abort. */
+  /**
+   * Nothing when it was stopped before it had begun, or failed while it was: what is to stop is not tried again by Temporal,
+   * so a worker that died just then would count. It is begun anew from where it was. @throws the cancellation of an abort.
+   */
   private async interruptible(act: () => Promise<Result>): Promise<Result | undefined> {
     const scope = new CancellationScope();
     this.underWay.add(scope);
     try {
       return await scope.run(act);
     } catch (error) {
-      if (!isCancellation(error) || CancellationScope.current().consideredCancelled) throw error;
+      if (CancellationScope.current().consideredCancelled) throw error;
+      if (!isCancellation(error) && !scope.consideredCancelled) throw error;
       return undefined;
     } finally {
       this.underWay.delete(scope);

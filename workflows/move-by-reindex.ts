@@ -52,6 +52,16 @@ export class MoveByReindex extends MoveByDocuments<ReindexPart, ReindexPartResul
     return part;
   }
 
+  /** What was written since begins where the shard that was behind the others stood: in the midst of other parts. */
+  protected override apartFrom(part: ReindexPart, others: readonly ReindexPart[]): ReindexPart | undefined {
+    const { range } = part;
+    const later = others.filter(({ index }) => index === part.index);
+    if (later.length === 0) return part;
+    const from = Math.min(...later.map((other) => other.range?.afterSeqNo ?? -1));
+    if (!range || from <= range.afterSeqNo) return undefined;
+    return { ...part, range: { ...range, toSeqNo: Math.min(range.toSeqNo, from) } };
+  }
+
   /** A range is of all shards at once: from where the shard that was behind the others stood. */
   protected since(part: ReindexPart, positions: ShardPositions): ReindexPart | undefined {
     if (!part.range) return undefined;

@@ -2,7 +2,6 @@ import { CancellationScope, condition, isCancellation, startChild, workflowInfo 
 import { batchName, batchWorkflowId, repositoryName } from '../contracts/ids';
 import { workflowTypes } from '../contracts/messages';
 import type { BatchPlan, MigrationPlan } from '../contracts/plan';
-import type { MigrationRunbook } from '../contracts/runbook';
 import type { BatchStatus } from '../contracts/status';
 import type { MoveBatchInput } from '../contracts/workflow-inputs';
 import { decideSignal } from './messages';
@@ -71,10 +70,13 @@ export async function moveRefused(board: RunBoard, plan: MigrationPlan): Promise
     const batch = board.batches[number - 1];
     return batch !== undefined && batch.refused.length > 0 && !isUnderWay(batch);
   });
-  for (const batch of refused) {
-    const { refusedParts } = board.batches[batch.number - 1] ?? {};
-    await moveBatch(board, plan, batch, true, refusedParts);
-  }
+  const moveAgain = async () => {
+    for (const batch of refused) {
+      const { refusedParts } = board.batches[batch.number - 1] ?? {};
+      await moveBatch(board, plan, batch, true, refusedParts);
+    }
+  };
+  await (board.follower?.held(moveAgain) ?? moveAgain());
   board.wantsRetry = false;
 }
 
@@ -88,11 +90,15 @@ export async function moveBatch(
 ): Promise<void> {
   const known = board.batches[batch.number - 1] ?? waitingBatch(batch);
   known.state = 'running';
+  // after the drain nobody leaves out any more what retention took: it would be missed
+  const gone = new Set(
+    board.catchUp?.state === 'drained' ? board.catchUp.series?.deleted.map(({ index }) => index) : [],
+  );
   const input: MoveBatchInput = {
     run: board.run,
-    runbook: runbookNow(board),
+    runbook: board.runbookNow,
     owner: board.owner,
-    batch,
+    batch: { ...batch, indices: batch.indices.filter(({ name }) => !gone.has(name)) },
     repositories: { source: repositoryName(board.runbook, 'source'), target: repositoryName(board.runbook, 'target') },
     ...(plan.copy ? { copy: plan.copy } : {}),
     isPaused: board.runner.isPaused,
@@ -106,7 +112,7 @@ export async function moveBatch(
   };
   const name = batchName(batch.number);
   const carryOut = async () => {
-    Object.assign(input, { runbook: runbookNow(board), isPaused: board.runner.isPaused });
+    Object.assign(input, { runbook: board.runbookNow, isPaused: board.runner.isPaused });
     const begun = board.steering;
     const child = await startChild<(input: MoveBatchInput) => Promise<BatchStatus>>(workflowTypes.moveBatch, {
       workflowId: batchWorkflowId(board.run, batch.number),
@@ -116,7 +122,7 @@ export async function moveBatch(
     await board.tellSince(
       begun,
       (message) => child.signal(decideSignal, message),
-      () => runbookNow(board),
+      () => board.runbookNow,
     );
     return child.result();
   };
@@ -146,13 +152,6 @@ export async function moveBatch(
   );
   if (moved) board.batches[batch.number - 1] = moved.status;
   else board.batches[batch.number - 1]!.state = 'done with differences';
-}
-
-/** Once its source is drained nothing follows any more: a batch that is moved again then gets its own settings at its end. */
-function runbookNow({ runbook, catchUp }: RunBoard): MigrationRunbook {
-  if (catchUp?.state !== 'drained') return runbook;
-  const { catchUp: _over, ...settled } = runbook;
-  return settled;
 }
 
 export function waitingBatch(batch: BatchPlan): BatchStatus {

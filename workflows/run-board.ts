@@ -189,6 +189,13 @@ export class RunBoard {
     ];
   }
 
+  /** Once its source is drained nothing follows any more: a batch that is moved again then gets its own settings at its end. */
+  get runbookNow(): MigrationRunbook {
+    if (this.catchUp?.state !== 'drained') return this.runbook;
+    const { catchUp: _over, ...settled } = this.runbook;
+    return settled;
+  }
+
   status(): RunStatus {
     const done = this.batches.filter((batch) => batch.state === 'done' || batch.state === 'done with differences');
     const sum = (batches: BatchStatus[], key: 'sizeBytes' | 'documents' | 'indices') =>
@@ -370,7 +377,7 @@ export class RunBoard {
     this.runbook = tuned(this.runbook, decision.limits);
     this.steering += 1;
     this.record('tune', decision, JSON.stringify(decision.limits));
-    const message = { verb: 'tune' as const, decision, runbook: this.runbook };
+    const message = { verb: 'tune' as const, decision, runbook: this.runbookNow };
     await this.tellBatches(this.batches.filter(isUnderWay), message);
     await this.tellCatchUp(message);
   }

@@ -103,6 +103,8 @@ export async function settleConflicts(
       // The source has moved on: what it has now is above the checkpoint and comes in a later round, or is here already,
       // written by an attempt that was taken over from us. What we hold is old, and must not replace it.
       if (ofSource.version >= ofTarget.version) return false;
+      // another document of the same id, that only here fell on the same shard: which of the two stays must not alternate
+      if (ofTarget.routing !== key.routing) return false;
       deletions.push([deletion(key, ofTarget, version)]);
       return true;
     });

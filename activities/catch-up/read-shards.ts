@@ -125,9 +125,14 @@ export async function readOperations(cluster: Cluster, names: readonly string[])
         const primary = copies.find(({ routing }) => routing?.primary === true && isStarted(routing.state));
         return primary ? [{ shard: Number(number), ...primary }] : [];
       });
-      const marks = started.map(
-        ({ shard, routing, indexing, seq_no }) =>
-          `${shard} ${routing?.node} ${indexing?.index_total} ${indexing?.delete_total} ${seq_no?.max_seq_no}`,
+      // of every copy: a search may be answered by a replica that has an operation later than its primary
+      const marks = Object.entries(shards).flatMap(([shard, copies]) =>
+        copies
+          .filter(({ routing }) => isStarted(routing?.state))
+          .map(
+            ({ routing, indexing, seq_no }) =>
+              `${shard} ${routing?.node} ${indexing?.index_total} ${indexing?.delete_total} ${seq_no?.max_seq_no}`,
+          ),
       );
       found.set(name, {
         shards: started.map(({ shard }) => shard),

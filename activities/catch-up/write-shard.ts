@@ -111,6 +111,7 @@ export async function writeChosen(
     },
     ...(scrollDocuments === undefined ? {} : { scrollDocuments }),
     batchBytes: limits.bulkBytes,
+    holder: sides,
     mostInFlight: limits.bulksInFlight,
     ...(limits.docsPerSec === undefined ? {} : { docsPerSec: limits.docsPerSec }),
     ...(limits.bytesPerSec === undefined ? {} : { bytesPerSec: limits.bytesPerSec }),

@@ -137,7 +137,8 @@ export async function copyPart(
       await failed.written().catch(() => undefined);
       throw error;
     }
-    const isKept = canGoOn && (await isOnDisk(durable, terms));
+    // a target that does not answer now is, as likely as not, why it was told to stop
+    const isKept = canGoOn && (await isOnDisk(durable, terms).catch(() => false));
     return { isDone: false, ...resultOf(isKept ? latest : nothing) };
   } finally {
     gates.leave();

@@ -6,8 +6,11 @@ import type { PartReader, ReadPage } from './part-reader';
  * of it, so nobody waits for somebody who waits; and one page is always let through, however large it is.
  */
 export interface PageMemory {
-  /** Waits, first come first served, until there is room. */
-  take(bytes: number, signal?: AbortSignal): Promise<Held>;
+  /**
+   * Waits, first come first served, until there is room. One page of each holder is let through all the same: what belongs
+   * to a cluster that stands still, for hours perhaps, must not stop the others.
+   */
+  take(bytes: number, signal?: AbortSignal, holder?: object): Promise<Held>;
 }
 
 export interface Held {
@@ -16,22 +19,36 @@ export interface Held {
   release(): void;
 }
 
+const anybody = {};
+
 export function pageMemory(mostBytes: number): PageMemory {
   let held = 0;
-  const waiting: { bytes: number; begin: () => void }[] = [];
+  const heldBy = new Map<object, number>();
+  const waiting: { bytes: number; holder: object; begin: () => void }[] = [];
 
   function admit(): void {
-    for (let next = waiting[0]; next && (held === 0 || held + next.bytes <= mostBytes); next = waiting[0]) {
-      waiting.shift();
-      held += next.bytes;
-      next.begin();
+    for (let at = 0; at < waiting.length;) {
+      const next = waiting[at]!;
+      const hasNone = !heldBy.has(next.holder);
+      if (hasNone || (at === 0 && held + next.bytes <= mostBytes)) {
+        waiting.splice(at, 1);
+        add(next.holder, next.bytes);
+        next.begin();
+      } else at++;
     }
   }
 
-  function holding(first: number): Held {
+  function add(holder: object, bytes: number): void {
+    held += bytes;
+    const left = (heldBy.get(holder) ?? 0) + bytes;
+    if (left > 0) heldBy.set(holder, left);
+    else heldBy.delete(holder);
+  }
+
+  function holding(holder: object, first: number): Held {
     let own = first;
     const becomes = (bytes: number): void => {
-      held += bytes - own;
+      add(holder, bytes - own);
       own = bytes;
       admit();
     };
@@ -39,7 +56,7 @@ export function pageMemory(mostBytes: number): PageMemory {
   }
 
   return {
-    take(wanted, signal) {
+    take(wanted, signal, holder = anybody) {
       const bytes = Math.min(wanted, mostBytes);
       return new Promise((resolve, reject) => {
         const aborted = (): void => {
@@ -52,9 +69,10 @@ export function pageMemory(mostBytes: number): PageMemory {
         };
         const entry = {
           bytes,
+          holder,
           begin: () => {
             signal?.removeEventListener('abort', aborted);
-            resolve(holding(bytes));
+            resolve(holding(holder, bytes));
           },
         };
         if (signal?.aborted === true) return reject(signal.reason as Error);
@@ -80,14 +98,29 @@ export interface HeldPage extends ReadPage {
 /** Documents below this are copied into bodies (bulk-body.ts), so that they are in memory twice. */
 const copiedBytes = 64 << 10;
 
+/** No more is taken beforehand, however large an answer may be: a few readers would take it all. */
+const mostTaken = 32 << 20;
+
+export interface Reader {
+  mostBytes: number;
+  signal: AbortSignal;
+  holder?: object;
+  /** Comes back once something may be read, and tells whether that is still so: who waits for it takes no memory. */
+  turn?: { open(signal: AbortSignal): Promise<void>; isStopped(): boolean };
+}
+
+async function takeFor({ mostBytes, signal, holder, turn }: Reader, memory: PageMemory): Promise<Held> {
+  for (;;) {
+    await turn?.open(signal);
+    const held = await memory.take(Math.min(mostTaken, mostBytes), signal, holder);
+    if (turn?.isStopped() !== true) return held;
+    held.release();
+  }
+}
+
 /** Reads within the memory: room for the largest answer is taken before it is asked for, and what it did not need goes back. */
-export async function nextWithin(
-  memory: PageMemory,
-  reader: PartReader,
-  mostBytes: number,
-  signal: AbortSignal,
-): Promise<HeldPage | undefined> {
-  const held = await memory.take(mostBytes, signal);
+export async function nextWithin(memory: PageMemory, reader: PartReader, who: Reader): Promise<HeldPage | undefined> {
+  const held = await takeFor(who, memory);
   try {
     const read = await reader.next();
     if (read === undefined) {

@@ -4,7 +4,7 @@ import { pacer } from './pacer';
 import { bulkWriter, type BodyWritten, type RefusedDocument, type Written } from './bulk-writer';
 import type { ByteClient } from '../elasticsearch/byte-client';
 import { part as places, stride, type Page } from './cut-hits';
-import { nextWithin, workerMemory, type HeldPage, type PageMemory } from './page-memory';
+import { nextWithin, workerMemory, type HeldPage, type PageMemory, type Reader } from './page-memory';
 import { gated, rateGate, type RateGate } from './rate-gate';
 import type { PartRange, PartReader, ReadChoice, Reading, ReadLimits } from './part-reader';
 import { bytesNow, type Rate } from './rate';
@@ -39,6 +39,8 @@ export interface PumpOptions {
   mostBytesInFlight?: number;
   /** Of documents that were read and are not written yet; shared with all parts of the worker unless given. */
   memory?: PageMemory;
+  /** Whose share of it: all that go from one cluster to another; the target's gate unless given. */
+  holder?: object;
   docsPerSec?: number;
   bytesPerSec?: number;
   patienceMs?: number;
@@ -89,7 +91,15 @@ export async function pump(given: PumpOptions): Promise<PumpProgress> {
   const source = gated(options.source.client, gates.source);
   const limits = { ...readLimits(options, rate), signal: stopSignal };
   const reader = readerOf(options, source, limits);
-  const ahead = () => readAhead(options.memory, reader, limits.mostBytes, stopSignal);
+  const turn = {
+    async open(until: AbortSignal) {
+      await gates.source.open(until);
+      await gates.target.open(until);
+    },
+    isStopped: () => (gates.source.stopped ?? gates.target.stopped) !== undefined,
+  };
+  const who = { mostBytes: limits.mostBytes, signal: stopSignal, holder: options.holder ?? gates.target, turn };
+  const ahead = () => readAhead(options.memory, reader, who);
   const write = bulkWriter({
     client: target.client,
     index: target.index,
@@ -187,13 +197,8 @@ export async function pump(given: PumpOptions): Promise<PumpProgress> {
 }
 
 /** The next page is asked for before the present one is written; its failure is seen when it is waited for. */
-function readAhead(
-  memory: PageMemory,
-  reader: PartReader,
-  mostBytes: number,
-  signal: AbortSignal,
-): Promise<HeldPage | undefined> {
-  const reading = nextWithin(memory, reader, mostBytes, signal);
+function readAhead(memory: PageMemory, reader: PartReader, who: Reader): Promise<HeldPage | undefined> {
+  const reading = nextWithin(memory, reader, who);
   reading.catch(() => undefined);
   return reading;
 }

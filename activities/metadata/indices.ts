@@ -86,10 +86,12 @@ export function createIndexActivities({
         input,
         indices.map(({ name }) => name),
       );
-      const present = await readSettings(target, [...names.values()]);
+      // what somebody has deleted there since is told by the comparison
+      const present = await readSettings(target, [...names.values()], { ignoreMissing: true });
       const groups = new Map<string, string[]>();
       for (const { name } of indices) {
         const at = names.get(name)!;
+        if (!present.has(at)) continue;
         // deleted on the source since: nobody says any more what it had
         const wanted = adapted.get(name)?.endLoad ?? nothingOfItsOwn;
         const open = Object.fromEntries(
@@ -99,7 +101,7 @@ export function createIndexActivities({
         const body = JSON.stringify(open);
         groups.set(body, [...(groups.get(body) ?? []), at]);
       }
-      await flushAll(target, [...names.values()], (verb) =>
+      await flushAll(target, [...present.keys()], (verb) =>
         heartbeat({ done: 0, total: indices.length, unit: 'indices', detail: verb }),
       );
       for (const [body, group] of groups) {
@@ -270,15 +272,20 @@ function taken(names: string[]) {
   });
 }
 
-async function readSettings(target: Cluster, names: string[]): Promise<Map<string, FlatSettings>> {
+async function readSettings(
+  target: Cluster,
+  names: string[],
+  { ignoreMissing = false } = {},
+): Promise<Map<string, FlatSettings>> {
   const found = new Map<string, FlatSettings>();
   for (const chunk of chunkNames(names)) {
-    const { body } = await target.request<Record<string, { settings: FlatSettings }>>({
+    const { status, body } = await target.request<Record<string, { settings: FlatSettings }>>({
       method: 'GET',
       path: `/${indexPath(chunk)}/_settings`,
-      query: { flat_settings: true, expand_wildcards: 'all' },
+      query: { flat_settings: true, expand_wildcards: 'all', ...(ignoreMissing ? { ignore_unavailable: true } : {}) },
+      ...(ignoreMissing ? { allow: [404] } : {}),
     });
-    for (const [name, { settings }] of Object.entries(body)) found.set(name, settings);
+    if (status < 300) for (const [name, { settings }] of Object.entries(body)) found.set(name, settings);
   }
   return found;
 }

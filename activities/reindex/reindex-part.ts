@@ -2,7 +2,7 @@ import { CancelledFailure } from '@temporalio/common';
 import { targetName } from '../../contracts/ids';
 import type { ReindexPart, ReindexPartInput, ReindexPartResult } from '../../contracts/reindex';
 import type { Progress } from '../../contracts/status';
-import { cancellationSignal, heartbeat, lastHeartbeat } from '../context';
+import { cancellationSignal, heartbeat, lastHeartbeat, throwIfCancelled } from '../context';
 import { classifyAnswer } from '../elasticsearch/classify-error';
 import type { Cluster } from '../elasticsearch/cluster';
 import { permanent, transient } from '../failure';
@@ -102,6 +102,8 @@ export async function reindexPart(input: ReindexPartInput, sides: ReindexSides):
     const alias = await giveWriteAlias(target, input.owner, targetName(runbook, part.index));
     const attempt = { size: begun.size, excluded: [...refused.keys()], ...(alias === undefined ? {} : { alias }) };
     const body = reindexBody(input, target, await remoteOf(runbook), attempt);
+    // taken over by another attempt meanwhile: a task that nobody follows must not begin
+    throwIfCancelled(cancellationSignal());
     const id = await startTask(target, body, { requestsPerSecond: rate, requireAlias: alias !== undefined });
     keep(id);
     return id;

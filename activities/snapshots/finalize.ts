@@ -78,7 +78,10 @@ export function createFinalizeActivities({
     /** Twice: taking off what is off already changes nothing. */
     async unmarkIndices({ runbook, step, indices }) {
       const target = await clusters.connect(runbook, 'target');
-      for (const chunk of chunkNames(indices.map((name) => targetName(runbook, name)))) {
+      const names = indices.map((name) => targetName(runbook, name));
+      // an attempt that was taken over may have put one there after they had been taken off
+      if (runbook.method === 'remote-reindex') await takeWriteAliases(target, names);
+      for (const chunk of chunkNames(names)) {
         await target.request({
           method: 'PUT',
           path: `/${indexPath(chunk)}/_settings`,

@@ -62,7 +62,7 @@ test('a page holds its memory until no body of it is under way and none comes an
   const memory = pageMemory(1 << 20);
   const signal = new AbortController().signal;
   // of a size that is not copied into bodies: in memory once
-  const page = await nextWithin(memory, readerOf(1 << 20), 10, signal);
+  const page = await nextWithin(memory, readerOf(1 << 20), { mostBytes: 10, signal: signal });
   const letGo = page?.holdForBody();
   const next = memory.take(1);
   page?.done();
@@ -75,8 +75,42 @@ test('a page holds its memory until no body of it is under way and none comes an
 test('the end, and a failure, give back what was taken', async () => {
   const memory = pageMemory(100);
   const signal = new AbortController().signal;
-  expect(await nextWithin(memory, readerOf(), 100, signal)).toBeUndefined();
+  expect(await nextWithin(memory, readerOf(), { mostBytes: 100, signal: signal })).toBeUndefined();
   const broken = { ...readerOf(), next: () => Promise.reject(new Error('broken')) };
-  await expect(nextWithin(memory, broken, 100, signal)).rejects.toThrow('broken');
+  await expect(nextWithin(memory, broken, { mostBytes: 100, signal: signal })).rejects.toThrow('broken');
   expect(await settled(memory.take(100))).toBe(true);
+});
+
+test('who stands still with all that there is does not stop another, who gets one page at a time', async () => {
+  const memory = pageMemory(100);
+  const [still, other] = [{}, {}];
+  await memory.take(60, undefined, still);
+  await memory.take(40, undefined, still);
+  const more = memory.take(10, undefined, still);
+  const first = await memory.take(50, undefined, other);
+  const second = memory.take(50, undefined, other);
+  expect([await settled(more), await settled(second)]).toEqual([false, false]);
+  first.release();
+  expect([await settled(more), await settled(second)]).toEqual([false, true]);
+});
+
+test('nobody holds memory while nothing may be read', async () => {
+  const memory = pageMemory(100);
+  let isStopped = false;
+  let open: () => void = () => undefined;
+  const turn = {
+    open: () => (isStopped ? new Promise<void>((resolve) => (open = resolve)) : Promise.resolve()),
+    isStopped: () => isStopped,
+  };
+  const held = await memory.take(100);
+  const { signal } = new AbortController();
+  const reading = nextWithin(memory, readerOf(10), { mostBytes: 90, signal, turn });
+  await settled(reading);
+  // it got its room in the moment in which everything was stopped
+  isStopped = true;
+  held.release();
+  expect(await settled(reading)).toBe(false);
+  expect(await settled(memory.take(100))).toBe(true);
+  isStopped = false;
+  open();
 });

@@ -51,7 +51,7 @@ describe('packages of the Red Hat family', () => {
     host.command('rpm', '[ -e "$root/anew" ] && { printf 2.5.4-1.el9; exit 0; }; exit 1');
     host.command('dnf', 'touch "$root/anew"');
     expect(await installPackage(host, { ...input, package: 'nfs-client' })).toMatchObject({ changed: true });
-    expect(await undoHostChange(host, { ...input, id: 'package-nfs-utils' })).toMatchObject({
+    expect(await undoHostChange(host, { ...input, id: 'package-nfs-client' })).toMatchObject({
       changed: false,
       summary: 'the package nfs-utils stays',
     });

@@ -196,7 +196,7 @@ describe('reachedPositions', () => {
     ['moved once more after the drain', [at([9, 9])], [at([9, 8])], [at([9, 9])]],
     ['moved anew, as another index', [at([2, 2], 'new')], [at([9, 8])], [at([2, 2], 'new')]],
     ['followed without numbers', [at([5, 5])], [at([])], [at([])]],
-    ['followed no more', [at([5, 5])], [], [at([])]],
+    ['not followed: how far it was moved', [at([5, 5])], [], [at([5, 5])]],
   ])('%s', (_, moved, followed, expected) => expect(reachedPositions(moved, followed)).toEqual(expected));
 });
 

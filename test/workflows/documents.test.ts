@@ -1,6 +1,7 @@
 import { Context } from '@temporalio/activity';
 import type { CopyPartInput, CopyPartResult } from '../../contracts/document-activities';
 import type { VerifyInput } from '../../contracts/cluster-activities';
+import { catchUpWorkflowId } from '../../contracts/ids';
 import { queries, updates, workflowTypes } from '../../contracts/messages';
 import type { MigrationRunbook } from '../../contracts/runbook';
 import type { RunStatus } from '../../contracts/status';
@@ -421,6 +422,70 @@ test('by a field: where it begins is read before the parts are cut, and both sid
       // seldom in between, and to the end when it is drained
       expect((comparedAt[1] as number) - (comparedAt[0] as number)).toBeGreaterThanOrEqual(1_900);
       expect(modes.slice(-2)).toEqual(['compare', 'compare']);
+    },
+  );
+});
+
+test('no round goes on while refused documents of a live source are copied again', async () => {
+  const cause = { index: 'index-1', type: 't', reason: 'r', count: 1, example: '7', remedy: 'mend it' };
+  const totals = { superseded: 0, refused: 0, bytes: 0, replaced: 0, differences: [], unread: [], deleted: 0, lag: 0 };
+  let rounds = 0;
+  let copies = 0;
+  let [before, meanwhile] = [0, 0];
+  await started(
+    runbookByCopy({ catchUp: { kind: 'sequence', interval: '20ms' }, gates: ['cutover'] }),
+    {
+      planParts: async () => ({ parts: [part(0)] }),
+      copyPart: async () => {
+        copies += 1;
+        if (copies === 1) return done({ written: 99, refused: 1, causes: [cause] });
+        before = rounds;
+        // far more than rounds would take
+        await new Promise((resolve) => setTimeout(resolve, 2_000));
+        meanwhile = rounds;
+        return done();
+      },
+      beginCatchUp: async (input) => ({ changed: true, summary: '', changes: [], positions: input.positions }),
+      catchUpRound: async ({ positions }) => {
+        rounds += 1;
+        return { ...totals, positions, written: 0, causes: [] };
+      },
+    },
+    async ({ result, reach, decide }) => {
+      await reach(({ state }) => state === 'waiting' && rounds > 3);
+      await decide('retryFailed');
+      await reach(({ differences }) => differences.length === 0);
+      expect(meanwhile).toBe(before);
+      await reach(() => rounds > meanwhile + 3);
+      await decide('approve', { gate: 'cutover' });
+      expect((await result()).state).toBe('completed');
+    },
+  );
+});
+
+test('an abort ends a catch-up that has continued as new, too', async () => {
+  const totals = { superseded: 0, refused: 0, bytes: 0, replaced: 0, differences: [], unread: [], deleted: 0, lag: 0 };
+  const runbook = runbookByCopy({ catchUp: { kind: 'sequence', interval: '1ms' }, gates: ['cutover'] });
+  await started(
+    runbook,
+    {
+      planParts: async () => ({ parts: [part(0)] }),
+      copyPart: async () => done(),
+      beginCatchUp: async (input) => ({ changed: true, summary: '', changes: [], positions: input.positions }),
+      catchUpRound: async ({ positions }) => ({ ...totals, positions, written: 0, causes: [] }),
+    },
+    async ({ result, reach, decide }) => {
+      await reach(({ state }) => state === 'waiting');
+      const child = environment.client.workflow.getHandle(catchUpWorkflowId(runbook.name));
+      const first = (await child.describe()).runId;
+      await waitUntil(
+        () => child.describe(),
+        ({ runId }) => runId !== first,
+        { timeoutMs: 100_000, what: 'the next execution' },
+      );
+      await decide('abort');
+      expect((await result()).state).toBe('aborted');
+      expect((await child.describe()).status.name).toBe('COMPLETED');
     },
   );
 });
