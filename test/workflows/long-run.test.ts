@@ -1,8 +1,10 @@
-import { updates, workflowTypes } from '../../contracts/messages';
+import { catchUpWorkflowId } from '../../contracts/ids';
+import { queries, updates, workflowTypes } from '../../contracts/messages';
 import type { RunStatus } from '../../contracts/status';
 import { planOf, runbookOf } from '../support/fixtures';
 import { recordedActivities } from '../support/recorded-activities';
 import { startEnvironment, type Environment } from '../support/temporal-environment';
+import { waitUntil } from '../support/wait-until';
 
 jest.setTimeout(180_000);
 
@@ -86,5 +88,52 @@ test('refused documents that are to be driven again are not forgotten when the r
     expect(tries.get('index-1')).toBe(2);
     expect(tries.get('index-2')).toBe(1);
     expect([status.state, status.differences]).toEqual(['completed', []]);
+  });
+});
+
+test('an abort ends a catch-up that has continued as new, too', async () => {
+  const part = { index: 'index-1', uuid: 'uuid-index-1', shard: 0, afterSeqNo: -1, toSeqNo: 9, documents: 10 };
+  const none = { written: 0, superseded: 0, refused: 0, bytes: 0, causes: [] };
+  const { activities } = recordedActivities(
+    planOf(1, { method: 'copy', repositories: [], concurrentSnapshots: false }),
+    {
+      planParts: async () => ({ parts: [part] }),
+      copyPart: async () => ({ ...none, isDone: true, throughSeqNo: 9, written: 10 }),
+      beginCatchUp: async ({ positions }) => ({ changed: true, summary: '', changes: [], positions }),
+      catchUpRound: async ({ positions }) => ({
+        ...none,
+        positions,
+        deleted: 0,
+        replaced: 0,
+        lag: 0,
+        differences: [],
+        unread: [],
+      }),
+    },
+  );
+  await environment.withWorker(activities, async (taskQueue) => {
+    const catchUp = { kind: 'sequence', interval: '1ms' };
+    const runbook = runbookOf('long-follow', { method: 'copy', snapshot: undefined, catchUp, gates: ['cutover'] });
+    const { workflow } = environment.client;
+    const handle = await workflow.start<(input: unknown) => Promise<RunStatus>>(workflowTypes.migration, {
+      workflowId: runbook.name,
+      taskQueue,
+      args: [{ runbook }],
+    });
+    await waitUntil(
+      () => handle.query<RunStatus>(queries.status),
+      ({ state }) => state === 'waiting',
+      { what: 'the gate' },
+    );
+    const child = workflow.getHandle(catchUpWorkflowId(runbook.name));
+    const first = (await child.describe()).runId;
+    await waitUntil(
+      () => child.describe(),
+      ({ runId }) => runId !== first,
+      { timeoutMs: 100_000, what: 'the next execution' },
+    );
+    await handle.executeUpdate(updates.abort, { args: [{ by: 'kim', reason: 'test' }] });
+    expect((await handle.result()).state).toBe('aborted');
+    expect((await child.describe()).status.name).toBe('COMPLETED');
   });
 });
