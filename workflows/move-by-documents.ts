@@ -171,7 +171,10 @@ export abstract class MoveByDocuments<
     }
     const total = { written: 0, superseded: 0, refused: 0 };
     await this.moveParts(step, this.works, total);
-    status.positions = this.reached ?? status.positions;
+    if (this.refusedParts && this.reached) {
+      const present = new Set(input.batch.indices.map(({ name }) => name));
+      status.positions = this.reached.filter(({ index }) => present.has(index));
+    }
     // Before the step counts as done: with an async translog only this puts the documents on disk.
     await step.activities.endLoad(this.input(step));
     const also = [

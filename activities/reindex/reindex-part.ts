@@ -11,7 +11,7 @@ import { causesOf, sorted, wordsOf } from './refusals';
 import { remoteOf } from './remote';
 import { markOf, placeOf, rateOf, reindexBody } from './request';
 import { cancelTask, findTasks, lookAtTask, startTask, type ReindexFailure, type TaskView } from './tasks';
-import { giveWriteAlias } from './write-alias';
+import { deleteStrays, giveWriteAlias, isWrittenTo, knowsWriteAlias } from './write-alias';
 
 /** What a heartbeat carries besides progress. Results of tasks are kept by the target, so their ids are all it takes. */
 interface Begun {
@@ -48,6 +48,7 @@ export async function reindexPart(input: ReindexPartInput, sides: ReindexSides):
   const { part, runbook } = input;
   const { target } = sides;
   const where = placeOf(runbook, part);
+  const hasAlias = knowsWriteAlias(target);
   await refuseOtherIndex(sides.source, part);
   const begun = begunIn(lastHeartbeat()) ?? { tasks: [], size: runbook.reindex?.size ?? 1000 };
   const refused = new Map<string, ReindexFailure>();
@@ -97,6 +98,19 @@ export async function reindexPart(input: ReindexPartInput, sides: ReindexSides):
     return follow<TaskView>({ look, stallMs: Infinity, stalled: (progress) => stalled(where, progress) });
   }
 
+  /** Its index may have been deleted under the task, which then went on elsewhere. */
+  async function whole(): Promise<ReindexPartResult> {
+    const index = targetName(runbook, part.index);
+    if (!hasAlias || (await isWrittenTo(target, input.owner, index))) return result(true);
+    await deleteStrays(target, input.owner);
+    throw permanent({
+      type: 'IndexMissing',
+      message: 'the index was deleted on the target while documents were fetched into it',
+      where: `target cluster: ${index}`,
+      remedy: 'see who deletes there; then abort this run, and start a new one',
+    });
+  }
+
   async function begin(): Promise<string> {
     if (begun.tasks.length >= mostTasks) throw tooMany(where, result(false));
     const alias = await giveWriteAlias(target, input.owner, targetName(runbook, part.index));
@@ -119,7 +133,7 @@ export async function reindexPart(input: ReindexPartInput, sides: ReindexSides):
       const view = await lookAtTask(target, id);
       if (isWhole(view)) {
         last = view;
-        return result(true);
+        return await whole();
       }
       if (view.state === 'running') current = id;
       else settle(view);
@@ -132,7 +146,7 @@ export async function reindexPart(input: ReindexPartInput, sides: ReindexSides):
       current = undefined;
       if (isWhole(view)) {
         last = view;
-        return result(true);
+        return await whole();
       }
       settle(view);
       last = { state: 'lost' };

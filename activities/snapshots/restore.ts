@@ -8,6 +8,7 @@ import { follow } from '../follow';
 import { changedBy, unchanged } from '../outcome';
 import { markOf as reindexMarkOf } from '../reindex/request';
 import { endTasks } from '../reindex/tasks';
+import { deleteStrays } from '../reindex/write-alias';
 import {
   deleteIndices,
   findFailedPrimaries,
@@ -84,7 +85,10 @@ export function createRestoreActivities({
      */
     async deleteRestoredIndices({ owner, runbook, step, indices }) {
       const cluster = await clusters.connect(runbook, 'target');
-      if (runbook.method === 'remote-reindex') await endTasks(cluster, reindexMarkOf(owner));
+      if (runbook.method === 'remote-reindex') {
+        await endTasks(cluster, reindexMarkOf(owner));
+        await deleteStrays(cluster, owner);
+      }
       const names = indices.map((name) => targetName(runbook, name));
       const { ours, foreign } = await whoseIndices(cluster, owner, names);
       const kept =

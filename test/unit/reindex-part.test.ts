@@ -23,6 +23,8 @@ class FakeTarget {
   dieAfterPost = false;
   constructor(private readonly ends: End[]) {}
 
+  /** The index was deleted under the task. */
+  isDeleted = false;
   readonly cluster: Cluster = {
     side: 'target',
     uuid: 'T',
@@ -34,6 +36,7 @@ class FakeTarget {
     const id = /^\/_tasks\/n%3A(\d+)/.exec(path)?.[1];
     if (path.endsWith('/_settings/index.uuid'))
       return { status: 200, body: { logs: { settings: { index: { uuid: 'U' } } } } };
+    if (path.startsWith('/_alias/')) return { status: 200, body: this.isDeleted ? {} : { logs: {} } };
     if (path === '/_reindex') {
       this.begun.push(body as Body);
       this.queries.push(query);
@@ -113,6 +116,12 @@ function run(target: FakeTarget, details?: unknown) {
 const excludedIn = (body: Body | undefined) => body?.source.query.bool.must_not[0]?.ids.values.slice(1);
 
 describe('reindexPart', () => {
+  it('is not done where its index was deleted under the task', async () => {
+    const target = new FakeTarget([ended({ created: 10 })]);
+    target.isDeleted = true;
+    await expect(run(target).result).rejects.toMatchObject({ type: 'IndexMissing', nonRetryable: true });
+  });
+
   it('begins one task for the range, and counts what it did', async () => {
     const target = new FakeTarget([ended({ created: 6, updated: 1, version_conflicts: 3 })]);
     const { heard, result } = run(target);
