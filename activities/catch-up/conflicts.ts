@@ -3,7 +3,7 @@ import type { ByteClient, ByteRequest } from '../elasticsearch/byte-client';
 import { classifyAnswer, readErrorAnswer } from '../elasticsearch/classify-error';
 import type { Version } from '../elasticsearch/version';
 import { transient } from '../failure';
-import { deletion, getDocuments, sendBulk, type DocumentKey } from './documents';
+import { deletion, getDocuments, sendBulk, type DocumentKey, type Stored } from './documents';
 import type { Place } from './requests';
 
 /** A document as it stood in a bulk request. */
@@ -94,6 +94,7 @@ export async function settleConflicts(
   for (let attempt = 1; ; attempt++) {
     const keys = left.map(({ key }) => key);
     const [there, here] = await Promise.all([getDocuments(source, keys), getDocuments(target, keys)]);
+    const besides = await livingBesides(source, keys, here);
     const deletions: Buffer[][] = [];
     left = left.filter(({ key }, index) => {
       const [ofSource, ofTarget] = [there[index], here[index]];
@@ -103,8 +104,8 @@ export async function settleConflicts(
       // The source has moved on: what it has now is above the checkpoint and comes in a later round, or is here already,
       // written by an attempt that was taken over from us. What we hold is old, and must not replace it.
       if (ofSource.version >= ofTarget.version) return false;
-      // another document of the same id, that only here fell on the same shard: which of the two stays must not alternate
-      if (ofTarget.routing !== key.routing) return false;
+      // which of two that live side by side stays must not alternate
+      if (besides.has(key)) return false;
       deletions.push([deletion(key, ofTarget, version)]);
       return true;
     });
@@ -134,4 +135,30 @@ export async function settleConflicts(
     throwIfCancelled(target.signal);
     await pause(waitMs);
   }
+}
+
+/**
+ * Keys whose place on the target is taken by another document of the same id, under another routing, which the source has as
+ * well: only on the target they fall on one shard.
+ */
+async function livingBesides(
+  source: Place,
+  keys: readonly DocumentKey[],
+  here: readonly Stored[],
+): Promise<Set<DocumentKey>> {
+  const others = keys.flatMap((key, index) => {
+    const found = here[index];
+    if (found?.isThere !== true || found.routing === key.routing) return [];
+    return [{ key, other: { id: key.id, ...(found.routing === undefined ? {} : { routing: found.routing }) } }];
+  });
+  if (others.length === 0) return new Set();
+  const stored = await getDocuments(
+    source,
+    others.map(({ other }) => other),
+  );
+  const isOther = (index: number) => {
+    const found = stored[index];
+    return found?.isThere === true && found.routing === others[index]?.other.routing;
+  };
+  return new Set(others.filter((_, index) => isOther(index)).map(({ key }) => key));
 }
