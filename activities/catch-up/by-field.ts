@@ -11,7 +11,7 @@ import { allOf, countWhere, largestValue, queryOf, smallestValue } from './field
 import { advanced, aged, below, cutOff, isAbove, lowerBound, within } from './field-values';
 import { readOperations, refresh } from './read-shards';
 import { atOnce, type Place } from './requests';
-import { placesOf, shared, writeChosen, type CatchUpSides, type ShardWritten } from './write-shard';
+import { addWritten, placesOf, shared, writeChosen, type CatchUpSides } from './write-shard';
 
 const indicesAtOnce = 4;
 /** Above what was read before, in one round: what a killed round does again is bounded. */
@@ -53,7 +53,7 @@ export async function followByField(
       const position = await readOn(followed, isChanged(followed), { ...input, limits }, sides, round);
       if (input.deletes !== 'defer' && position.field) {
         const compared = await compareSides({ ...followed, position }, { ...input, limits }, sides);
-        add(round, compared);
+        addWritten(round, compared);
         round.deleted += compared.deleted;
         round.lag += compared.left;
         round.differences.push(...compared.differences);
@@ -125,7 +125,7 @@ async function readOn(
           sides,
           tell,
         );
-  if (written) add(round, written);
+  if (written) addWritten(round, written);
   const reached = advanced(field, to, done);
   delete reached.operations;
   if (isWhole && operations) reached.operations = operations.mark;
@@ -169,13 +169,4 @@ function countAbove(
 function pageDocuments(documentBytes: number, bulkBytes: number): number {
   const fitting = Math.floor(bulkBytes / Math.max(1, documentBytes));
   return Math.max(documentsOfPage.least, Math.min(documentsOfPage.most, fitting));
-}
-
-function add(round: CatchUpRound, done: ShardWritten): void {
-  round.written += done.written;
-  round.superseded += done.superseded;
-  round.refused += done.refused;
-  round.bytes += done.bytes;
-  round.replaced += done.replaced;
-  round.causes.push(...done.causes);
 }

@@ -8,7 +8,7 @@ import { refusedNow, withRange } from './refused-ranges';
 import { readSettings, readShards, readStates, refresh } from './read-shards';
 import { atOnce } from './requests';
 import { searchDeletes } from './search-deletes';
-import { shared, writeShard, type CatchUpSides, type ShardOperations } from './write-shard';
+import { addWritten, shared, writeShard, type CatchUpSides, type ShardOperations } from './write-shard';
 
 /** Indices that are looked at together: their checkpoints are no older than it takes to follow them. */
 const indicesAtOnce = 100;
@@ -187,12 +187,7 @@ async function writeAll(
       const operations = shard.toSeqNo - shard.afterSeqNo;
       const documents = result.written + result.superseded + result.refused;
       finished += operations;
-      round.written += result.written;
-      round.superseded += result.superseded;
-      round.refused += result.refused;
-      round.bytes += result.bytes;
-      round.replaced += result.replaced;
-      round.causes.push(...result.causes);
+      addWritten(round, result);
       done.push({ ...shard, hasHoles: documents < operations, causes: result.causes });
     }),
   );

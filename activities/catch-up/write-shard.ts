@@ -1,5 +1,5 @@
 import path from 'node:path';
-import type { CatchUpRoundInput } from '../../contracts/catch-up';
+import type { CatchUpRound, CatchUpRoundInput } from '../../contracts/catch-up';
 import type { CopyTotals } from '../../contracts/document-activities';
 import type { RefusalCause } from '../../contracts/status';
 import { failedDocuments, partFileName } from '../copy/failed-documents';
@@ -142,6 +142,15 @@ export function shared(limits: CatchUpRoundInput['limits'], among: number): Catc
     ...(limits.docsPerSec === undefined ? {} : { docsPerSec: part(limits.docsPerSec) }),
     ...(limits.bytesPerSec === undefined ? {} : { bytesPerSec: part(limits.bytesPerSec) }),
   };
+}
+
+export function addWritten(round: CatchUpRound, done: ShardWritten): void {
+  round.written += done.written;
+  round.superseded += done.superseded;
+  round.refused += done.refused;
+  round.bytes += done.bytes;
+  round.replaced += done.replaced;
+  round.causes.push(...done.causes);
 }
 
 export function failedDirectoryOf(directory: string, owner: string): string {
