@@ -1,3 +1,4 @@
+import { buffers } from '../elasticsearch/reused-buffers';
 import { bytesOf, lineBreak, part, stride, type Page } from './cut-hits';
 import { onOneLine } from './json-bytes';
 
@@ -15,6 +16,8 @@ export interface BulkBody {
   places: Float64Array;
   /** Whether a buffer is a view of the page: then the page's memory is needed until the body was sent. */
   borrows: boolean;
+  /** What is its own; goes back to `buffers` when the body is written and nobody has a view of it. */
+  memory?: Buffer;
 }
 
 export interface BulkOptions {
@@ -73,14 +76,14 @@ export function bulkBodies(options: BulkOptions): (page: Page, from?: number, to
       bytes += around + source;
       copied += around + (source < copiedBytes ? source : 0);
     }
-    // a buffer of its own, and no piece of Node's pool: it lives as long as its request
-    const memory = Buffer.allocUnsafeSlow(copied);
+    const memory = buffers.take(copied);
     const body: BulkBody = {
       buffers: [],
       bytes,
       count: to - from,
       places: new Float64Array((to - from) * 2 + 1),
       borrows: false,
+      memory,
     };
     let at = 0;
     let flushed = 0;
@@ -163,7 +166,7 @@ export function subsetOf(body: BulkBody, positions: readonly number[]): BulkBody
   return subset;
 }
 
-/** The action line and the document of one item, as they were sent, without their line feeds. */
+/** The action line and the document of one item, as they were sent, without their line feeds; copied, as the body's memory is used again. */
 export function itemOf(body: BulkBody, position: number): { action: Buffer; source: Buffer } {
   const [start, middle, end] = body.places.subarray(position * 2, position * 2 + 3) as unknown as [
     number,

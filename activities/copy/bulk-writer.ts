@@ -3,6 +3,7 @@ import { classifyAnswer, readErrorAnswer } from '../elasticsearch/classify-error
 import { readBulkAnswer, type FailedItem } from './bulk-answer';
 import { itemOf, subsetOf, type BulkBody } from './bulk-body';
 import { brokenAnswer, looselyParsed, type ByteAnswer, type ByteClient } from '../elasticsearch/byte-client';
+import { buffers } from '../elasticsearch/reused-buffers';
 import type { Rate } from './rate';
 import { slowness } from './rate';
 import { BrokenJson } from './json-bytes';
@@ -19,6 +20,8 @@ export interface Written {
   superseded: number;
   refused: number;
 }
+
+type Outcome = 'split' | { failed: FailedItem[]; failure?: Error };
 
 /** Of one body, with the documents that were refused. */
 export interface BodyWritten extends Written {
@@ -88,7 +91,7 @@ export function bulkWriter(options: WriterOptions): (body: BulkBody) => Promise<
   }
 
   /** The failed items of the answer; or why there is no answer to go by. */
-  async function once(body: BulkBody): Promise<'split' | { failed: FailedItem[]; failure?: Error }> {
+  async function once(body: BulkBody): Promise<Outcome> {
     let answer: ByteAnswer;
     try {
       answer = await client.send({
@@ -103,6 +106,15 @@ export function bulkWriter(options: WriterOptions): (body: BulkBody) => Promise<
       if (signal?.aborted === true || !isPassing(error)) throw error;
       return { failed: [], failure: error as Error };
     }
+    try {
+      return outcomeOf(answer, body);
+    } finally {
+      // what is told of it has been copied
+      buffers.giveBack(answer.body);
+    }
+  }
+
+  function outcomeOf(answer: ByteAnswer, body: BulkBody): Outcome {
     if (answer.status === 413) {
       if (body.count > 1) return 'split';
       const reason = 'larger than http.max_content_length of the target';

@@ -151,13 +151,18 @@ function cutArray(page: Page, from: number): number {
     if ((page.count + 1) * perHit > page.places.length) page.places = withRoom(page.places);
     at = skipSpace(text, cutHit(page, at));
     page.count++;
-    if (text[at] === CLOSE_ARRAY) return at + 1;
+    if (text[at] === CLOSE_ARRAY) break;
     at = afterComma(text, at);
   }
+  usualHits = Math.max(512, page.count + 1, usualHits >> 1);
+  return at + 1;
 }
 
+/** Of the largest page of late: most pages have about as many hits as the one before. */
+let usualHits = 512;
+
 function withRoom(places: Int32Array): Int32Array {
-  const more = new Int32Array(Math.max(512 * perHit, places.length * 2));
+  const more = new Int32Array(Math.max(usualHits * perHit, places.length * 2));
   more.set(places);
   return more;
 }

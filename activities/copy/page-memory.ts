@@ -1,3 +1,4 @@
+import { buffers } from '../elasticsearch/reused-buffers';
 import type { PartReader, ReadPage } from './part-reader';
 
 /**
@@ -89,8 +90,11 @@ export const workerMemory = pageMemory(128 << 20);
 
 /** A page with its share of the memory, which goes back when the last of its bodies is settled and no more are made. */
 export interface HeldPage extends ReadPage {
-  /** Answers what to call when the body is settled. */
-  holdForBody(): () => void;
+  /**
+   * @param borrows whether the body has views of the page.
+   * Answers what to call when the body is settled; with whether the page's bytes are looked at no more.
+   */
+  holdForBody(borrows: boolean): (isRead: boolean) => void;
   /** No more bodies are made of it. */
   done(): void;
 }
@@ -129,17 +133,34 @@ export async function nextWithin(memory: PageMemory, reader: PartReader, who: Re
     }
     const { text, count } = read.page;
     held.becomes(text.length * (text.length / count < copiedBytes ? 2 : 1));
-    const holders = new Set<object>();
-    const hold = (): (() => void) => {
-      const holder = {};
-      holders.add(holder);
-      return () => {
-        if (holders.delete(holder) && holders.size === 0) held.release();
-      };
-    };
-    return { ...read, holdForBody: hold, done: hold() };
+    return { ...read, ...sharedPage(text, () => held.release()) };
   } catch (error) {
     held.release();
     throw error;
   }
+}
+
+/** The page itself is of use again as soon as nobody looks at it: before its bodies, which most often are copies, are written. */
+function sharedPage(text: Buffer, release: () => void): Pick<HeldPage, 'holdForBody' | 'done'> {
+  let holders = 0;
+  let readers = 0;
+  let isReadByAll = true;
+  function hold(reads: boolean): (isRead: boolean) => void {
+    let isHeld = true;
+    holders++;
+    if (reads) readers++;
+    return (isRead) => {
+      if (!isHeld) return;
+      isHeld = false;
+      if (reads) {
+        isReadByAll &&= isRead;
+        readers--;
+        if (readers === 0 && isReadByAll) buffers.giveBack(text);
+      }
+      holders--;
+      if (holders === 0) release();
+    };
+  }
+  const making = hold(true);
+  return { holdForBody: hold, done: () => making(true) };
 }

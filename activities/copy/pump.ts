@@ -3,6 +3,7 @@ import { bulkBodies, type BulkBody, type BulkOptions } from './bulk-body';
 import { pacer } from './pacer';
 import { bulkWriter, type BodyWritten, type RefusedDocument, type Written } from './bulk-writer';
 import type { ByteClient } from '../elasticsearch/byte-client';
+import { buffers } from '../elasticsearch/reused-buffers';
 import { part as places, stride, type Page } from './cut-hits';
 import { nextWithin, workerMemory, type HeldPage, type PageMemory, type Reader } from './page-memory';
 import { gated, rateGate, type RateGate } from './rate-gate';
@@ -124,11 +125,14 @@ export async function pump(given: PumpOptions): Promise<PumpProgress> {
   let failure: { error: unknown } | undefined;
   let wake: () => void = () => undefined;
 
-  function launch(body: BulkBody, throughSeqNo: number | undefined, letGo: () => void): void {
+  function launch(body: BulkBody, throughSeqNo: number | undefined, letGo: (isRead: boolean) => void): void {
     const settled = order.next(throughSeqNo);
     bytesUnderWay += body.bytes;
+    let isRead = false;
     const sending = write(body)
       .then((done) => {
+        isRead = true;
+        if (body.memory) buffers.giveBack(body.memory);
         const settledNow = settled({ ...done, bytes: body.bytes });
         progress.throughSeqNo = settledNow.throughSeqNo;
         for (const each of settledNow.bodies) {
@@ -145,7 +149,7 @@ export async function pump(given: PumpOptions): Promise<PumpProgress> {
         stop.abort();
       })
       .finally(() => {
-        letGo();
+        letGo(isRead);
         gates.target.leave();
         bytesUnderWay -= body.bytes;
         underWay.delete(sending);
@@ -173,7 +177,7 @@ export async function pump(given: PumpOptions): Promise<PumpProgress> {
           const body = makeBody(read.page, from, to);
           await pace(body.count, body.bytes, stopSignal);
           await gates.target.enter(stopSignal);
-          launch(body, to === read.page.count ? read.throughSeqNo : undefined, read.holdForBody());
+          launch(body, to === read.page.count ? read.throughSeqNo : undefined, read.holdForBody(body.borrows));
         }
       } finally {
         read.done();

@@ -1,7 +1,5 @@
-import http from 'node:http';
-import https from 'node:https';
 import { classifyAnswer, classifyTransport, readErrorAnswer } from './classify-error';
-import { FingerprintAgent } from './fingerprint-agent';
+import { httpConnections, type HttpConnections } from './http-connections';
 import type { Credentials } from './raw-client';
 import { markHeader, requestMarks, strayAnswer } from './request-mark';
 import { watchForStandstill } from './standstill';
@@ -19,7 +17,7 @@ export interface ByteRequest {
   method: 'GET' | 'POST' | 'DELETE';
   /** Begins with a slash; with its query. */
   path: string;
-  /** In this order they are the body. They must not change until the answer is there. */
+  /** In this order they are the body. They must not change until `send` has settled. */
   body?: readonly Buffer[];
   contentType?: 'application/json' | 'application/x-ndjson';
   timeoutMs: number;
@@ -30,6 +28,7 @@ export interface ByteRequest {
 
 export interface ByteAnswer {
   status: number;
+  /** May be given back to `buffers` (reused-buffers.ts) by who is sure that nobody looks at it any more. */
   body: Buffer;
 }
 
@@ -48,16 +47,17 @@ export interface ByteClientOptions {
 }
 
 export function openByteClient({ where, urls, credentials = {}, connections }: ByteClientOptions): ByteClient {
-  const agentOptions = { keepAlive: true, maxSockets: connections, scheduling: 'lifo' as const };
-  const nodes = urls.map((url) => {
-    const isTls = url.startsWith('https:');
-    const agent = isTls ? secureAgent(agentOptions, credentials) : new http.Agent(agentOptions);
-    return { url: new URL(url), agent, request: isTls ? https.request : http.request };
+  const { ca, fingerprint } = credentials;
+  const trust = { ...(ca === undefined ? {} : { ca }), ...(fingerprint === undefined ? {} : { fingerprint }) };
+  const nodes = urls.map((text) => {
+    const url = new URL(text);
+    // a prefix before the paths, as of a proxy, is kept
+    return { prefix: url.pathname.replace(/\/$/, ''), connections: httpConnections({ url, ...trust }, connections) };
   });
   const authorization = authorizationOf(credentials);
   const nextMark = requestMarks();
   let turn = 0;
-  const destroyAll = () => nodes.forEach(({ agent }) => agent.destroy());
+  const destroyAll = () => nodes.forEach((node) => node.connections.destroy());
   const watch = watchForStandstill(destroyAll);
 
   return {
@@ -95,11 +95,6 @@ export class WorkerStoodStill extends Error {
   }
 }
 
-function secureAgent(options: https.AgentOptions, { ca, fingerprint }: Credentials): https.Agent {
-  if (fingerprint !== undefined) return new FingerprintAgent(options, fingerprint);
-  return new https.Agent({ ...options, ...(ca === undefined ? {} : { ca }) });
-}
-
 function authorizationOf({ basic, apiKey }: Credentials): Record<string, string> {
   if (basic !== undefined) {
     const pair = Buffer.from(`${basic.username}:${basic.password}`).toString('base64');
@@ -108,91 +103,32 @@ function authorizationOf({ basic, apiKey }: Credentials): Record<string, string>
   return apiKey === undefined ? {} : { authorization: `ApiKey ${apiKey}` };
 }
 
-interface Node {
-  url: URL;
-  agent: http.Agent | https.Agent;
-  request: typeof http.request;
-}
-
 class StrayAnswer extends Error {}
 
-function exchange(node: Node, request: ByteRequest, headers: Record<string, string>): Promise<ByteAnswer> {
-  const { body = [], contentType = 'application/json', timeoutMs, mostBytes = Infinity, signal } = request;
+async function exchange(
+  { prefix, connections }: { prefix: string; connections: HttpConnections },
+  { method, path, body = [], contentType = 'application/json', timeoutMs, mostBytes = Infinity, signal }: ByteRequest,
+  headers: Record<string, string>,
+): Promise<ByteAnswer> {
   const length = body.reduce((sum, buffer) => sum + buffer.length, 0);
-  // a prefix before the paths, as of a proxy, is kept
-  const prefix = node.url.pathname.replace(/\/$/, '');
-  return new Promise((resolve, reject) => {
-    const sent = node.request(
-      {
-        hostname: node.url.hostname,
-        port: node.url.port,
-        path: prefix + request.path,
-        method: request.method,
-        agent: node.agent,
-        headers: {
-          ...headers,
-          ...(length > 0 ? { 'content-type': contentType } : {}),
-          'content-length': length,
-        },
-        ...(signal ? { signal } : {}),
-      },
-      (response) => {
-        const stray = strayAnswer(headers[markHeader] ?? '', response.headers);
-        if (stray) {
-          // whatever else comes on this connection is not ours either
-          sent.destroy();
-          reject(new StrayAnswer(stray.message));
-          return;
-        }
-        readBody(response, mostBytes).then(
-          (bytes) => resolve({ status: response.statusCode ?? 0, body: bytes }),
-          (error: Error) => {
-            sent.destroy();
-            reject(error);
-          },
-        );
-      },
-    );
-    // of the whole exchange, not of the socket's silence: a server that drips bytes is no better than a silent one
-    const timer = setTimeout(() => sent.destroy(timeoutError(timeoutMs)), timeoutMs);
-    sent.on('close', () => clearTimeout(timer));
-    sent.on('error', reject);
-    sent.setNoDelay(true);
-    if (body.length > 1) {
-      sent.cork();
-      for (const buffer of body) sent.write(buffer);
-      sent.uncork();
-      sent.end();
-    } else sent.end(body[0]);
-  });
-}
-
-function timeoutError(timeoutMs: number): Error {
-  const error = new Error(`no whole answer within ${timeoutMs} ms`);
-  error.name = 'TimeoutError';
-  return error;
-}
-
-/** Into one buffer of the right size where the server says how long the answer is. */
-function readBody(response: http.IncomingMessage, mostBytes: number): Promise<Buffer> {
-  const announced = Number(response.headers['content-length'] ?? Number.NaN);
-  const tooLarge = () => new AnswerTooLarge(`the answer has more than ${mostBytes} bytes`);
-  if (announced > mostBytes) return Promise.reject(tooLarge());
-  const whole = Number.isNaN(announced) ? undefined : Buffer.allocUnsafeSlow(announced);
-  const chunks: Buffer[] = [];
-  let size = 0;
-  return new Promise((resolve, reject) => {
-    response.on('data', (chunk: Buffer) => {
-      if (whole === undefined) chunks.push(chunk);
-      else chunk.copy(whole, size);
-      size += chunk.length;
-      if (size > mostBytes) reject(tooLarge());
-    });
-    response.on('error', reject);
-    response.on('end', () => {
-      if (whole !== undefined && size !== announced) reject(new Error(`${size} of ${announced} bytes came`));
-      else resolve(whole ?? Buffer.concat(chunks));
-    });
+  return connections.exchange({
+    method,
+    path: prefix + path,
+    headers: {
+      ...headers,
+      ...(length > 0 ? { 'content-type': contentType } : {}),
+      'content-length': String(length),
+    },
+    body,
+    timeoutMs,
+    ...(signal ? { signal } : {}),
+    accept(head) {
+      const stray = strayAnswer(headers[markHeader] ?? '', head.headers);
+      if (stray) throw new StrayAnswer(stray.message);
+    },
+    sized(bytes) {
+      if (bytes > mostBytes) throw new AnswerTooLarge(`the answer has more than ${mostBytes} bytes`);
+    },
   });
 }
 

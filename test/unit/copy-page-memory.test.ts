@@ -63,12 +63,12 @@ test('a page holds its memory until no body of it is under way and none comes an
   const signal = new AbortController().signal;
   // of a size that is not copied into bodies: in memory once
   const page = await nextWithin(memory, readerOf(1 << 20), { mostBytes: 10, signal: signal });
-  const letGo = page?.holdForBody();
+  const letGo = page?.holdForBody(false);
   const next = memory.take(1);
   page?.done();
   page?.done();
   expect(await settled(next)).toBe(false);
-  letGo?.();
+  letGo?.(true);
   expect(await settled(next)).toBe(true);
 });
 
