@@ -1,5 +1,6 @@
 import { setMaxListeners } from 'node:events';
 import { Context } from '@temporalio/activity';
+import type { Held, Hold } from './hold';
 
 /** The running activity's context; nothing where code is called outside an activity, as unit tests do. */
 function current(): Context | undefined {
@@ -21,17 +22,22 @@ export function heartbeat(details: unknown): void {
   context.heartbeat(details);
 }
 
-/** Well below the heartbeat timeout of the activities that move documents. */
+/** Well below the heartbeat timeout of the activities that move documents; `mostSilenceMs` of hold.ts goes by it. */
 const attendEveryMs = 4_000;
+
+/** Of each attended activity, whether its attempt is this worker's still. */
+const holds = new WeakMap<Context, Held>();
 
 /**
  * For work that is many requests, each with a time limit of its own: says again what was reported last while it waits for
  * answers, so that a lost worker is noticed within seconds though a single answer may take minutes. What hangs for good is
- * ended by those limits.
+ * ended by those limits. Once the worker may have been given up, clusters are asked to change nothing more: `ownHold`.
  */
-export async function attended<T>(work: () => Promise<T>): Promise<T> {
+export async function attended<T>(hold: Hold, work: () => Promise<T>): Promise<T> {
   const context = current();
   if (!context) return work();
+  const held = hold.begin();
+  holds.set(context, held);
   const timer = setInterval(
     () => context.heartbeat(reported.get(context) ?? context.info.heartbeatDetails),
     attendEveryMs,
@@ -40,7 +46,14 @@ export async function attended<T>(work: () => Promise<T>): Promise<T> {
     return await work();
   } finally {
     clearInterval(timer);
+    held.end();
   }
+}
+
+/** Nothing where the activity is short, or none. */
+export function ownHold(): Held | undefined {
+  const context = current();
+  return context && holds.get(context);
 }
 
 /** What the attempt before this one reported last; nothing in the first. */

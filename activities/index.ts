@@ -12,6 +12,7 @@ import { createCopyActivities } from './copy';
 import { createMetadataActivities } from './metadata';
 import { createAliasActivities } from './cutover/aliases';
 import { createClusters } from './elasticsearch/cluster';
+import { watchHold, type Hold } from './hold';
 import { ConnectionPool, createHostActivities } from './hosts';
 import { createPlanningActivities } from './planning';
 import { createFinalizeActivities } from './snapshots/finalize';
@@ -23,10 +24,12 @@ import { createSnapshotActivities } from './snapshots/snapshot';
 import { createWriteBlockActivities } from './snapshots/write-block';
 import { createVerificationActivities } from './verification';
 
-/** Where a worker keeps files of its own. */
+/** Where a worker keeps files of its own, and what it knows of itself. */
 export interface ActivityPlaces {
   /** Documents that targets refuse, a folder for each run. */
   failedDocumentsDirectory: string;
+  /** Whether attempts are this worker's still; without it only a standstill is seen. */
+  hold?: Hold;
 }
 
 export interface Activities {
@@ -41,7 +44,7 @@ export interface Activities {
 }
 
 /** Everything that touches the world, with its dependencies put in. */
-export function createActivities({ failedDocumentsDirectory }: ActivityPlaces): Activities {
+export function createActivities({ failedDocumentsDirectory, hold = watchHold() }: ActivityPlaces): Activities {
   const clusters = createClusters();
   const deps = { clusters };
   const pool = new ConnectionPool();
@@ -64,10 +67,11 @@ export function createActivities({ failedDocumentsDirectory }: ActivityPlaces): 
     ...createCopyActivities({ ...deps, failedDocumentsDirectory }),
     ...createCatchUpActivities({ ...deps, failedDocumentsDirectory }),
   };
-  for (const name of ofRequests) attend(activities, name);
+  for (const name of ofRequests) attend(activities, name, hold);
   return {
     activities,
     close: async () => {
+      hold.end();
       pool.close();
       await clusters.close();
     },
@@ -95,7 +99,7 @@ const ofRequests = [
   'endCatchUp',
 ] as const satisfies (keyof Activities['activities'])[];
 
-function attend(activities: Activities['activities'], name: (typeof ofRequests)[number]): void {
+function attend(activities: Activities['activities'], name: (typeof ofRequests)[number], hold: Hold): void {
   const act = activities[name] as (input: unknown) => Promise<unknown>;
-  Object.assign(activities, { [name]: (input: unknown) => attended(() => act(input)) });
+  Object.assign(activities, { [name]: (input: unknown) => attended(hold, () => act(input)) });
 }

@@ -10,6 +10,7 @@ import {
 } from '@temporalio/worker';
 import type pino from 'pino';
 import { createActivities } from '../activities';
+import { watchHold, type Hold } from '../activities/hold';
 import { dataConverter } from './data-converter';
 
 export interface WorkerSettings {
@@ -32,6 +33,7 @@ const shutdownGraceTime = '20s';
 const mostActivitiesAtOnce = 100;
 /** Progress is read from heartbeats: by default the SDK would hold them back for most of the heartbeat timeout. */
 const heartbeatThrottle = '1s';
+const temporalAnswersWithinMs = 5_000;
 /** Replaying a long run costs seconds of CPU; a few dozen runs and batches fit into memory easily. */
 const mostCachedWorkflows = 200;
 
@@ -66,7 +68,8 @@ export async function runWorker({
 }: WorkerSettings): Promise<void> {
   installLogger(log);
   const native = await NativeConnection.connect(connection);
-  const { activities, close } = createActivities({ failedDocumentsDirectory });
+  const hold = holdOf(native, log);
+  const { activities, close } = createActivities({ failedDocumentsDirectory, hold });
   try {
     const worker = await Worker.create({
       connection: native,
@@ -89,6 +92,16 @@ export async function runWorker({
     await close();
     await native.close();
   }
+}
+
+/** By a request that its server answers without asking anything else. */
+function holdOf(native: NativeConnection, log: pino.Logger): Hold {
+  return watchHold({
+    askTemporal: () =>
+      native.withDeadline(Date.now() + temporalAnswersWithinMs, () => native.workflowService.getSystemInfo({})),
+    onLost: (why) => log.warn(`${why}: attempts under way send nothing more to clusters, and end`),
+    onAnsweredAgain: () => log.info('Temporal answers the worker again'),
+  });
 }
 
 /** The bundle that the build made; from a source checkout the workflows are bundled at the start, which takes seconds. */

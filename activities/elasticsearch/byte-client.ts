@@ -1,8 +1,8 @@
+import type { Held } from '../hold';
 import { classifyAnswer, classifyTransport, readErrorAnswer } from './classify-error';
 import { httpConnections, type HttpConnections } from './http-connections';
 import type { Credentials } from './raw-client';
 import { markHeader, requestMarks, strayAnswer } from './request-mark';
-import { watchForStandstill } from './standstill';
 
 /**
  * Requests whose bodies are bytes on both ways. The official clients' transports make strings of what they read, or copy
@@ -44,9 +44,11 @@ export interface ByteClientOptions {
   credentials?: Credentials;
   /** Most connections; a request beyond waits for one. */
   connections: number;
+  /** Of the attempt that it serves; nothing is sent once that is lost. */
+  held?: Held;
 }
 
-export function openByteClient({ where, urls, credentials = {}, connections }: ByteClientOptions): ByteClient {
+export function openByteClient({ where, urls, credentials = {}, connections, held }: ByteClientOptions): ByteClient {
   const { ca, fingerprint } = credentials;
   const trust = { ...(ca === undefined ? {} : { ca }), ...(fingerprint === undefined ? {} : { fingerprint }) };
   const nodes = urls.map((text) => {
@@ -58,41 +60,27 @@ export function openByteClient({ where, urls, credentials = {}, connections }: B
   const nextMark = requestMarks();
   let turn = 0;
   const destroyAll = () => nodes.forEach((node) => node.connections.destroy());
-  const watch = watchForStandstill(destroyAll);
+  held?.signal.addEventListener('abort', destroyAll, { once: true });
 
   return {
     async send(request) {
-      if (watch.stoodStillMs !== undefined) throw new WorkerStoodStill(where, watch.stoodStillMs);
+      if (held?.lost) throw held.lost;
       const node = nodes[turn++ % nodes.length];
       if (node === undefined) throw new Error(`${where}: no url`);
       try {
         return await exchange(node, request, { ...authorization, [markHeader]: nextMark() });
       } catch (error) {
         if (error instanceof AnswerTooLarge || request.signal?.aborted === true) throw error;
-        if (watch.stoodStillMs !== undefined) throw new WorkerStoodStill(where, watch.stoodStillMs);
+        if (held?.lost) throw held.lost;
         const place = `${where}, ${request.method} ${request.path.slice(0, 200)}`;
         throw error instanceof StrayAnswer ? brokenAnswer(place, error) : classifyTransport(place, error);
       }
     },
     close() {
-      watch.end();
+      held?.signal.removeEventListener('abort', destroyAll);
       destroyAll();
     },
   };
-}
-
-/**
- * Ends the attempt, and is none of the failures that are waited out within it: the next attempt begins from what is known
- * to be done.
- */
-export class WorkerStoodStill extends Error {
-  override readonly name = 'WorkerStoodStill';
-
-  constructor(where: string, milliseconds: number) {
-    super(
-      `the worker stood still for ${Math.round(milliseconds / 1000)} s: what it held for the ${where} is not sent any more, since another worker may have taken it over`,
-    );
-  }
 }
 
 function authorizationOf({ basic, apiKey }: Credentials): Record<string, string> {

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import type { ClusterConnection, MigrationRunbook, Side } from '../../contracts/runbook';
-import { cancellationSignal, pause } from '../context';
+import { cancellationSignal, ownHold, pause } from '../context';
 import { permanent } from '../failure';
 import { resolveSecret } from '../secrets';
 import { classifyAnswer, classifyTransport, readErrorAnswer } from './classify-error';
@@ -108,7 +108,9 @@ export function createClusters(): Clusters & ByteClients {
     async openBytes(runbook, side, { connections }) {
       const connection = runbook[side];
       const credentials = await readCredentials(connection);
-      return openByteClient({ where: `${side} cluster`, urls: connection.urls, credentials, connections });
+      const held = ownHold();
+      const where = `${side} cluster`;
+      return openByteClient({ where, urls: connection.urls, credentials, connections, ...(held ? { held } : {}) });
     },
     async close() {
       await Promise.all(clients.map((client) => client.close()));
@@ -123,6 +125,9 @@ const beforeNextReadMs = 200;
 async function request<T>(client: RawClient, side: Side, params: RequestParams): Promise<{ status: number; body: T }> {
   const where = `${side} cluster, ${params.method} ${params.path.slice(0, 200)}`;
   for (let attempt = 1; ; attempt++) {
+    // what is under way is let through, so that its end is known
+    const lost = isReading(params) ? undefined : ownHold()?.lost;
+    if (lost) throw lost;
     let answer;
     try {
       // A cancelled activity need not wait for what it reads; what it writes is let through, so that its end is known.
@@ -142,6 +147,10 @@ async function request<T>(client: RawClient, side: Side, params: RequestParams):
       return { status: answer.status, body: answer.body as T };
     throw classifyAnswer(where, readErrorAnswer(answer.status, answer.body));
   }
+}
+
+function isReading({ method }: RequestParams): boolean {
+  return method === 'GET' || method === 'HEAD';
 }
 
 interface RootAnswer {

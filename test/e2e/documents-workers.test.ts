@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -8,12 +8,14 @@ import { shardlift } from '../../lab/shardlift';
 import type { Driver } from '../support/fault-run';
 import { faultTable } from '../support/fault-table';
 import { evenRates, startLossyProxy } from '../support/lossy-proxy';
-import { sharedPair } from '../support/shared-pair';
+import { runbookOf } from '../support/fixtures';
+import { http, makeIndex, sharedPair } from '../support/shared-pair';
 import { startOperator, statusOf, type Operator } from '../support/site-run';
+import { waitUntil } from '../support/wait-until';
 
 /**
- * The Temporal server dies in a copy; workers stand still, or lose it, for longer than their heartbeats may be missing: the
- * attempt that was given up goes on writing beside the new one. Workers are processes of their own, so these are slow:
+ * The Temporal server dies in a copy; workers stand still, or lose it, for longer than their heartbeats may be missing: then
+ * what they hold must not be written beside the new attempt, or after an abort. Workers are processes of their own, so these are slow:
  * only with SHARDLIFT_FAULTS=all. documents-crash.test.ts kills workers every day.
  */
 const describeLong = process.env['SHARDLIFT_FAULTS'] === 'all' ? describe : describe.skip;
@@ -59,6 +61,7 @@ describeLong('workers and their server', () => {
     const env = { TEMPORAL_ADDRESS: address, SHARDLIFT_USER: 'test' };
     return shardlift({ directory, env }).start(['worker'], name);
   }
+  const logOf = (name: string) => readFileSync(path.join(directory, `${name}.log`), 'utf8');
   const end = (workers: ProcessIdentity[]) => {
     for (const { pid } of workers) process.kill(pid, 'SIGKILL');
   };
@@ -137,7 +140,7 @@ describeLong('workers and their server', () => {
     await slow.close();
   });
 
-  test('a worker loses the Temporal server, and goes on writing for as long as it does not know', async () => {
+  test('a worker loses the Temporal server in the copy and in the catch-up', async () => {
     const way = await tcpWay(operator.temporal.address);
     const lossy = await startLossyProxy({ to: pair.target, seed: 59, rates: evenRates(0.1) });
     const workers = [await worker('cut-off', way.address), await worker('beside')];
@@ -164,8 +167,71 @@ describeLong('workers and their server', () => {
         following: cut,
       },
     );
+    expect(logOf('cut-off')).toMatch(/Temporal has not answered the worker for \d+ s/);
     end(workers);
     await lossy.close();
+    await way.close();
+  });
+
+  test('a run is aborted while a worker of it has lost the Temporal server: nothing is made anew', async () => {
+    const way = await tcpWay(operator.temporal.address);
+    const run = 'cut-off-aborted';
+    const orders = `${pair.target}/${run}-orders`;
+    const isThere = async () => (await http(`${orders}/_count`)).status === 200;
+    await makeIndex(pair.source, `${run}-orders`, 20_000, { number_of_shards: 2 });
+    const workers = [await worker('cut-off-alone', way.address)];
+    const copy = { parts: { maxDocuments: 2_000 }, limits: { bulkBytes: '5kb', docsPerSec: 250 } };
+    const clusters = { source: { urls: [pair.source] }, target: { urls: [pair.target] } };
+    const ofDocuments = { method: 'copy', snapshot: undefined, copy, ...clusters };
+    await driver.start(runbookOf(run, { ...ofDocuments, select: { include: [`${run}-*`] } }));
+    const documents = async () => {
+      await http(`${orders}/_refresh`, 'POST');
+      return (await http<{ count?: number }>(`${orders}/_count`)).body.count ?? 0;
+    };
+    await waitUntil(documents, (found) => found > 500, { timeoutMs: 120_000, what: 'the copy' });
+
+    way.cut();
+    const cutAt = Date.now();
+    workers.push(await worker('beside-aborted'));
+    // it does go on: else nothing would be seen here
+    const before = await documents();
+    await waitUntil(documents, (found) => found > before, { what: 'what it goes on writing' });
+    await driver.tell('abort', run, '--yes', '--reason', 'test');
+    const ended = await waitUntil(
+      () => driver.status(run).catch(() => undefined),
+      (status) => status?.endedAt !== undefined,
+      { timeoutMs: 120_000, what: 'the end of the abort' },
+    );
+    expect([ended?.state, ended?.differences, await isThere()]).toEqual(['aborted', [], false]);
+    // what it held is thousands of documents, for a minute
+    const anew = await waitUntil(isThere, Boolean, { timeoutMs: 15_000, what: 'an index made anew' }).catch(
+      () => false,
+    );
+    expect(anew).toBe(false);
+    process.stdout.write(`aborted and undone ${Math.round((Date.now() - cutAt) / 1000 - 15)} s after the cut\n`);
+    expect(logOf('cut-off-alone')).toMatch(/Temporal has not answered the worker for \d+ s/);
+
+    way.mend();
+    end(workers.splice(1));
+    await waitUntil(
+      async () => logOf('cut-off-alone'),
+      (log) => log.includes('Temporal answers the worker again'),
+      {
+        timeoutMs: 60_000,
+        what: 'the worker to be heard again',
+      },
+    );
+    // and it works again, alone
+    const after = 'cut-off-after';
+    await makeIndex(pair.source, `${after}-orders`, 500);
+    await driver.start(runbookOf(after, { ...ofDocuments, select: { include: [`${after}-*`] } }));
+    const last = await waitUntil(
+      () => driver.status(after).catch(() => undefined),
+      (status) => status?.endedAt !== undefined,
+      { timeoutMs: 120_000, what: 'the next run' },
+    );
+    expect([last?.state, await isThere()]).toEqual(['completed', false]);
+    end(workers);
     await way.close();
   });
 });
