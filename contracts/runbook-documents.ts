@@ -67,7 +67,12 @@ export const copySettings = z
           .min(1000)
           .default(1_000_000)
           .describe('Most documents of a part: what one activity copies, of one shard.'),
-        inFlight: z.int().min(1).max(64).default(4).describe('Most parts under way at once, over all workers.'),
+        inFlight: z
+          .int()
+          .min(1)
+          .max(64)
+          .default(4)
+          .describe('Most parts of a batch under way at once, over all workers.'),
       })
       .describe('How the work is cut. Any worker of the task queue takes the next part.')
       .prefault({}),

@@ -56,6 +56,8 @@ export interface MoveBatchInput extends OwnedInput {
   repositories: { source: string; target: string };
   copy?: CopyPlan;
   isPaused: boolean;
+  /** Batches that move at once, among which the run's limits are divided. */
+  sharedBy?: number;
   /** What an earlier run of this batch left: its snapshots, write blocks and evidence. Empty the first time. */
   snapshots: string[];
   writeBlocked: string[];

@@ -28,6 +28,8 @@ export interface BatchDecision {
   decision: Decision;
   /** With tune: the runbook as it counts from now on. */
   runbook?: MigrationRunbook;
+  /** And among how many batches the run's limits are divided, where it has any. */
+  sharedBy?: number;
   step?: string;
 }
 export const catchUpQuery = defineQuery<CatchUpStatus>(queries.catchUp);

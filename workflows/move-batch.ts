@@ -36,6 +36,7 @@ export async function moveBatchWorkflow(input: MoveBatchInput): Promise<BatchSta
   setHandler(decideSignal, (message) => {
     if (message.verb === 'tune') {
       if (message.runbook) batch.input.runbook = message.runbook;
+      if (message.sharedBy !== undefined) batch.input.sharedBy = message.sharedBy;
       return batch.method.steered?.();
     }
     if (message.verb === 'pause' || message.verb === 'resume') {

@@ -44,13 +44,13 @@ export class MoveByCopy extends MoveByDocuments<CopyPart, CopyPartResult> {
     return afterSeqNo < part.toSeqNo ? { ...part, afterSeqNo } : undefined;
   }
 
-  /** Limits are of the whole run: each part under way has its share. */
+  /** Limits are of the whole run: each batch that moves has its share, and each part under way of that. */
   private limits(): PartLimits {
     const { copy } = this.batch.input.runbook;
     const { docsPerSec, bytesPerSec, bulkBytes = '5mb', bulksInFlight = 4, pauseAbove } = copy?.limits ?? {};
     const most = copy?.failedDocuments.most ?? undefined;
-    const shares = this.atOnce;
-    this.sharedBy = shares;
+    this.sharedBy = this.atOnce;
+    const shares = this.atOnce * (this.batch.input.sharedBy ?? 1);
     return {
       bulkBytes: parseBytes(bulkBytes),
       bulksInFlight,

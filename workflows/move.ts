@@ -5,7 +5,7 @@ import type { BatchPlan, MigrationPlan } from '../contracts/plan';
 import type { BatchStatus } from '../contracts/status';
 import type { MoveBatchInput } from '../contracts/workflow-inputs';
 import { decideSignal } from './messages';
-import { isUnderWay, type RunBoard } from './run-board';
+import { isBeforeCopy, isUnderWay, type RunBoard } from './run-board';
 
 /**
  * Below this a batch's fixed costs outweigh its bytes, and several snapshots at once hide them. Above it, one at a time:
@@ -112,7 +112,12 @@ export async function moveBatch(
   };
   const name = batchName(batch.number);
   const carryOut = async () => {
-    Object.assign(input, { runbook: board.runbookNow, isPaused: board.runner.isPaused });
+    Object.assign(input, {
+      runbook: board.runbookNow,
+      isPaused: board.runner.isPaused,
+      ...board.shareOf(known),
+    });
+    board.shareLimits();
     const begun = board.steering;
     const child = await startChild<(input: MoveBatchInput) => Promise<BatchStatus>>(workflowTypes.moveBatch, {
       workflowId: batchWorkflowId(board.run, batch.number),
@@ -122,7 +127,7 @@ export async function moveBatch(
     await board.tellSince(
       begun,
       (message) => child.signal(decideSignal, message),
-      () => board.runbookNow,
+      () => ({ runbook: board.runbookNow, ...board.shareOf(known) }),
     );
     return child.result();
   };
@@ -171,12 +176,4 @@ export function waitingBatch(batch: BatchPlan): BatchStatus {
     positions: [],
     changes: [],
   };
-}
-
-/** Its snapshot, or its copying, has not ended: the next large batch waits for that. A stuck one does not hold up the others. */
-function isBeforeCopy(batch: BatchStatus): boolean {
-  if (!isUnderWay(batch) || batch.state === 'stuck') return false;
-  return !batch.steps.some(
-    (step) => /\/(snapshot|documents)$/.test(step.id) && step.state !== 'running' && step.state !== 'pending',
-  );
 }

@@ -67,6 +67,8 @@ export class RunBoard {
   isUndoing = false;
   /** Counts pauses, resumes and new limits. */
   steering = 0;
+  /** Among so many batches the run's limits were divided last. */
+  private sharedBy = 1;
   phase: Phase = 'preflight';
   private readonly decisions: RecordedDecision[] = [];
   private startedAt = now();
@@ -295,6 +297,7 @@ export class RunBoard {
   private batchChanged(batch: BatchStatus): void {
     const index = this.batches.findIndex((each) => each.number === batch.number);
     if (index >= 0) this.batches[index] = batch;
+    this.shareLimits();
     this.changed();
   }
 
@@ -378,8 +381,36 @@ export class RunBoard {
     this.steering += 1;
     this.record('tune', decision, JSON.stringify(decision.limits));
     const message = { verb: 'tune' as const, decision, runbook: this.runbookNow };
-    await this.tellBatches(this.batches.filter(isUnderWay), message);
+    this.sharedBy = this.moving().length;
+    await this.tellBatches(this.batches.filter(isUnderWay), { ...message, ...this.share(this.sharedBy) });
     await this.tellCatchUp(message);
+  }
+
+  /** Batches whose documents are on their way, beside this one: what is stuck has no share of the limits. */
+  private moving(beside?: BatchStatus): BatchStatus[] {
+    return this.batches.filter((batch) => batch.number !== beside?.number && isBeforeCopy(batch));
+  }
+
+  /** For a batch that begins. */
+  shareOf(batch: BatchStatus): { sharedBy?: number } {
+    return this.share(this.moving(batch).length + 1);
+  }
+
+  private share(sharedBy: number): { sharedBy?: number } {
+    const { docsPerSec, bytesPerSec } = this.runbook.copy?.limits ?? {};
+    return (docsPerSec ?? bytesPerSec) === undefined ? {} : { sharedBy: Math.max(1, sharedBy) };
+  }
+
+  /** Limits are of the whole run: batches that move at once hear among how many they are divided. */
+  shareLimits(): void {
+    const { length } = this.moving();
+    const share = this.share(length);
+    // with nobody left there is nobody to be told
+    if (share.sharedBy === undefined || length === 0 || length === this.sharedBy) return;
+    this.sharedBy = length;
+    this.steering += 1;
+    const decision = { by: 'the run', reason: `${length} batches move at once` };
+    void this.tellBatches(this.batches.filter(isUnderWay), { verb: 'tune', decision, ...share });
   }
 
   private stepRefusal(verb: 'retry' | 'skip', step?: string): string | undefined {
@@ -434,7 +465,7 @@ export class RunBoard {
   async tellSince(
     begun: number,
     tell: (message: messages.BatchDecision) => Promise<void>,
-    runbook = () => this.runbook,
+    now: () => Pick<messages.BatchDecision, 'runbook' | 'sharedBy'> = () => ({ runbook: this.runbook }),
   ): Promise<void> {
     const decision = { by: 'the run', reason: 'decided while this was starting' };
     // until nothing was decided while it was told
@@ -442,7 +473,7 @@ export class RunBoard {
       told = this.steering;
       const verb = this.runner.isPaused ? 'pause' : 'resume';
       // one that has ended by now does not mind
-      const messages = [tell({ verb: 'tune', decision, runbook: runbook() }), tell({ verb, decision })];
+      const messages = [tell({ verb: 'tune', decision, ...now() }), tell({ verb, decision })];
       await Promise.allSettled(messages);
     }
   }
@@ -464,6 +495,14 @@ function isOfCatchUp(step: string): boolean {
 
 export function isUnderWay(batch: BatchStatus): boolean {
   return batch.state === 'running' || batch.state === 'stuck';
+}
+
+/** Its snapshot, or its copying, has not ended: the next large batch waits for that. A stuck one does not hold up the others. */
+export function isBeforeCopy(batch: BatchStatus): boolean {
+  if (batch.state !== 'running') return false;
+  return !batch.steps.some(
+    (step) => /\/(snapshot|documents)$/.test(step.id) && step.state !== 'running' && step.state !== 'pending',
+  );
 }
 
 function differenceOf({ index, type, reason, count, example, remedy }: RefusalCause): Difference {

@@ -35,8 +35,9 @@ async function started(
     reach: (isReached: (status: RunStatus) => boolean) => Promise<RunStatus>;
     decide: (verb: keyof typeof updates, rest?: object) => Promise<unknown>;
   }) => Promise<void>,
+  batches = 1,
 ): Promise<void> {
-  const plan = planOf(1, { method: runbook.method, repositories: [], concurrentSnapshots: false });
+  const plan = planOf(batches, { method: runbook.method, repositories: [], concurrentSnapshots: false });
   const { activities, calls } = recordedActivities(plan, over);
   await environment.withWorker(activities, async (taskQueue) => {
     const handle = await environment.client.workflow.start<(input: unknown) => Promise<RunStatus>>(
@@ -174,6 +175,58 @@ test('with another number of parts more go at once, and fewer, and each has its 
       await decide('tune', { limits: { partsInFlight: 4 } });
       expect((await result()).state).toBe('completed');
     },
+  );
+});
+
+test('batches that move at once share the limits of the run: one that was stuck, and the one that took its place', async () => {
+  const asked: CopyPartInput[] = [];
+  const underWay = new Set<string>();
+  let isMended = false;
+  const over = new Set<string>();
+  await started(
+    runbookByCopy({ copy: { parts: { inFlight: 2 }, limits: { docsPerSec: 600, bytesPerSec: '6mb' } } }),
+    {
+      planParts: async ({ indices }) => ({
+        parts: indices.flatMap(({ name, uuid }) => [0, 1].map((shard) => ({ ...part(shard), index: name, uuid }))),
+      }),
+      copyPart: async (input) => {
+        const { index, shard } = input.part;
+        if (index === 'index-1' && !isMended) throw stuckBecause({ type: 'DocumentsRefused', message: 'too many' });
+        if (over.has(index)) return done();
+        asked.push(input);
+        underWay.add(`${index} ${shard}`);
+        return untilStopped().finally(() => underWay.delete(`${index} ${shard}`));
+      },
+    },
+    async ({ result, reach, decide }) => {
+      const areAsked = (indices: string[], docsPerSec: number) => () => {
+        const last = new Map(asked.map(({ part: { index, shard }, limits }) => [`${index} ${shard}`, limits]));
+        const parts = indices.flatMap((index) => [`${index} 0`, `${index} 1`]);
+        return (
+          underWay.size === parts.length &&
+          parts.every((each) => {
+            const limits = last.get(each);
+            const share = docsPerSec / 600;
+            return limits?.docsPerSec === docsPerSec && limits.bytesPerSec === 6 * 1024 ** 2 * share;
+          })
+        );
+      };
+      // the second has it all while the first is stuck
+      await reach(areAsked(['index-2'], 300));
+      isMended = true;
+      await decide('retry', { step: 'batch-0001/documents' });
+      await reach(areAsked(['index-1', 'index-2'], 150));
+      await decide('tune', { limits: { docsPerSec: 1200, bytesPerSec: '12mb' } });
+      await reach(areAsked(['index-1', 'index-2'], 300));
+      over.add('index-2');
+      // stopped for another limit, its parts are asked for once more, and are done
+      await decide('tune', { limits: { docsPerSec: 600, bytesPerSec: '6mb' } });
+      await reach(areAsked(['index-1'], 300));
+      over.add('index-1');
+      await decide('tune', { limits: { partsInFlight: 3 } });
+      expect((await result()).state).toBe('completed');
+    },
+    2,
   );
 });
 
