@@ -25,6 +25,10 @@ export function readErrorAnswer(status: number, body: unknown): ErrorAnswer {
   for (let at = error as Cause | undefined; at && reasons.length < mostCauses; at = at.caused_by) {
     if (at.reason && !reasons.includes(at.reason)) reasons.push(at.reason);
   }
+  // of a search, what its shards said
+  for (const { reason } of (error as { root_cause?: Cause[] } | undefined)?.root_cause ?? []) {
+    if (reason && !reasons.includes(reason) && reasons.length < mostCauses) reasons.push(reason);
+  }
   const why = reasons.join(': ');
   return {
     status,
@@ -170,7 +174,17 @@ export function classifyAnswer(where: string, answer: ErrorAnswer): ApplicationF
 }
 
 /** Answers whose type alone says too little. */
-function special({ type, reason }: ErrorAnswer): Rule | undefined {
+function special({ type, status, reason }: ErrorAnswer): Rule | undefined {
+  // what a shard says that is being opened, as after the restart of its node; or a scroll that died with it
+  if (type === 'search_phase_execution_exception' && status === 404) {
+    return {
+      type: 'ClusterUnavailable',
+      retry: true,
+      message: 'a shard cannot be searched for now',
+      remedy:
+        'is a node of the cluster restarting? GET _cat/shards says which shards are not started; retry once they are',
+    };
+  }
   if (/doesn't match any of the locations specified by path\.repo/.test(reason)) {
     return {
       type: 'RepositoryMissingPath',

@@ -78,6 +78,8 @@ export async function wholeRun(driver: Driver, run: FaultRun): Promise<FaultRunE
       mostPauseMs: 400,
     }),
   );
+  // fields that come to the source after the run has begun would rightly be told as a difference
+  if (run.isQuiet !== true) for (const index of indices) await hasFieldsOfWriter(source, index);
   const patience = { timeoutMs: run.patienceMs ?? 240_000, everyMs: 200 };
   let mending = Promise.resolve();
 
@@ -150,6 +152,14 @@ export async function wholeRun(driver: Driver, run: FaultRun): Promise<FaultRunE
     differences,
     seconds: Math.round((Date.now() - beganAt) / 1000),
   };
+}
+
+async function hasFieldsOfWriter(source: string, index: string): Promise<void> {
+  await waitUntil(
+    async () => JSON.stringify((await http(`${source}/${index}/_mapping`)).body),
+    (mapping) => mapping.includes('"big"'),
+    { what: `the first documents of the writer in ${index}` },
+  );
 }
 
 export function stuckOf(status: LiveStatus): string {

@@ -45,6 +45,25 @@ const answers: [string, number, unknown, FailureInfo['type'], 'retried' | 'stuck
     'ClusterUnavailable',
     'retried',
   ],
+  [
+    'a search of a shard that is being opened after the restart of its node',
+    404,
+    {
+      error: {
+        type: 'search_phase_execution_exception',
+        reason: 'all shards failed',
+        root_cause: [
+          {
+            type: 'illegal_index_shard_state_exception',
+            reason:
+              'CurrentState[RECOVERING] operations only allowed when shard state is one of [POST_RECOVERY, STARTED]',
+          },
+        ],
+      },
+    },
+    'ClusterUnavailable',
+    'retried',
+  ],
   ['an index deleted', 404, error('index_not_found_exception', 'no such index [a]'), 'IndexMissing', 'stuck'],
   [
     'our own snapshot, begun by an attempt that never heard of it',
