@@ -3,14 +3,14 @@ import net from 'node:net';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { LiveStatus } from '../../client/live-status';
-import type { ProcessIdentity } from '../../lab/process';
+import { killSession, type ProcessIdentity } from '../../lab/process';
 import { shardlift } from '../../lab/shardlift';
 import type { Driver } from '../support/fault-run';
 import { faultTable } from '../support/fault-table';
 import { evenRates, startLossyProxy } from '../support/lossy-proxy';
 import { runbookOf } from '../support/fixtures';
 import { http, makeIndex, sharedPair } from '../support/shared-pair';
-import { startOperator, statusOf, type Operator } from '../support/site-run';
+import { startOperator, type Operator } from '../support/site-run';
 import { waitUntil } from '../support/wait-until';
 
 /**
@@ -48,7 +48,8 @@ describeLong('workers and their server', () => {
         writeFileSync(file, JSON.stringify(runbook));
         return tell('start', file);
       },
-      status: async (run) => (await statusOf(operator, run)) as LiveStatus,
+      // the run itself hears little of its catch-up: the verb asks that, too
+      status: async (run) => JSON.parse(await tell('status', run, '-o', 'json')) as LiveStatus,
     };
   }, 120_000);
   afterAll(async () => {
@@ -59,15 +60,19 @@ describeLong('workers and their server', () => {
   /** Workers whose process is known, at an address of the server that may be another than its own. */
   async function worker(name: string, address = operator.temporal.address): Promise<ProcessIdentity> {
     const env = { TEMPORAL_ADDRESS: address, SHARDLIFT_USER: 'test' };
-    return shardlift({ directory, env }).start(['worker'], name);
+    const started = await shardlift({ directory, env }).start(['worker'], name);
+    endings.push(() => killSession(started));
+    return started;
   }
+  /** After each test, also one that has failed: what is left open would keep jest from its end. */
+  const endings: (() => Promise<unknown>)[] = [];
+  afterEach(async () => {
+    for (const ending of endings.splice(0)) await ending();
+  });
   const logOf = (name: string) => readFileSync(path.join(directory, `${name}.log`), 'utf8');
-  const end = (workers: ProcessIdentity[]) => {
-    for (const { pid } of workers) process.kill(pid, 'SIGKILL');
-  };
 
   test('the Temporal server is killed in a copy, and in the catch-up', async () => {
-    const workers = [await worker('of-killed-server')];
+    await worker('of-killed-server');
     const kill = async () => {
       await operator.temporal.kill9();
       await sleep(2_000);
@@ -83,7 +88,6 @@ describeLong('workers and their server', () => {
       copying: kill,
       following: kill,
     });
-    end(workers);
   });
 
   test('a worker stands still in a copy: every document is counted once', async () => {
@@ -110,11 +114,11 @@ describeLong('workers and their server', () => {
       Number(each.exec(summary)?.[1] ?? 0),
     );
     expect([summary, (written ?? 0) + (found ?? 0)]).toEqual([summary, documents + Math.ceil(documents / 5)]);
-    end(workers);
   });
 
   test('workers stand still in turn while they follow a live source', async () => {
     const slow = await startLossyProxy({ to: pair.target, seed: 53, rates: { delayed: 0.9 } });
+    endings.push(() => slow.close());
     const workers = [await worker('turn-1'), await worker('turn-2')];
     await table.endsEqual(driver, 'workers stand still in turn', () => 'SIGSTOP for 22 s, 4 times', {
       name: 'still-following',
@@ -136,14 +140,15 @@ describeLong('workers and their server', () => {
         slow.set({});
       },
     });
-    end(workers);
-    await slow.close();
   });
 
   test('a worker loses the Temporal server in the copy and in the catch-up', async () => {
     const way = await tcpWay(operator.temporal.address);
+    endings.push(() => way.close());
     const lossy = await startLossyProxy({ to: pair.target, seed: 59, rates: evenRates(0.1) });
-    const workers = [await worker('cut-off', way.address), await worker('beside')];
+    endings.push(() => lossy.close());
+    await worker('cut-off', way.address);
+    await worker('beside');
     const cut = async () => {
       await sleep(3_000);
       way.cut();
@@ -168,18 +173,16 @@ describeLong('workers and their server', () => {
       },
     );
     expect(logOf('cut-off')).toMatch(/Temporal has not answered the worker for \d+ s/);
-    end(workers);
-    await lossy.close();
-    await way.close();
   });
 
   test('a run is aborted while a worker of it has lost the Temporal server: nothing is made anew', async () => {
     const way = await tcpWay(operator.temporal.address);
+    endings.push(() => way.close());
     const run = 'cut-off-aborted';
     const orders = `${pair.target}/${run}-orders`;
     const isThere = async () => (await http(`${orders}/_count`)).status === 200;
     await makeIndex(pair.source, `${run}-orders`, 20_000, { number_of_shards: 2 });
-    const workers = [await worker('cut-off-alone', way.address)];
+    await worker('cut-off-alone', way.address);
     const copy = { parts: { maxDocuments: 2_000 }, limits: { bulkBytes: '5kb', docsPerSec: 250 } };
     const clusters = { source: { urls: [pair.source] }, target: { urls: [pair.target] } };
     const ofDocuments = { method: 'copy', snapshot: undefined, copy, ...clusters };
@@ -192,7 +195,7 @@ describeLong('workers and their server', () => {
 
     way.cut();
     const cutAt = Date.now();
-    workers.push(await worker('beside-aborted'));
+    const beside = await worker('beside-aborted');
     // it does go on: else nothing would be seen here
     const before = await documents();
     await waitUntil(documents, (found) => found > before, { what: 'what it goes on writing' });
@@ -212,7 +215,7 @@ describeLong('workers and their server', () => {
     expect(logOf('cut-off-alone')).toMatch(/Temporal has not answered the worker for \d+ s/);
 
     way.mend();
-    end(workers.splice(1));
+    await killSession(beside);
     await waitUntil(
       async () => logOf('cut-off-alone'),
       (log) => log.includes('Temporal answers the worker again'),
@@ -231,8 +234,6 @@ describeLong('workers and their server', () => {
       { timeoutMs: 120_000, what: 'the next run' },
     );
     expect([last?.state, await isThere()]).toEqual(['completed', false]);
-    end(workers);
-    await way.close();
   });
 });
 
