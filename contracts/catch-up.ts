@@ -124,6 +124,14 @@ export interface CatchUpActivities {
   endCatchUp(input: IndicesInput): Promise<StepOutcome>;
 }
 
+/** Of an index that was followed, deleted, and is there once more: told by whoever sees it, in the same words. */
+export function createdAgain(name: string): Difference {
+  return {
+    where: `index ${name}`,
+    what: 'it was deleted on the source, and created again: the target has the earlier one; move the new one by a run of its own',
+  };
+}
+
 /**
  * How far indices have come that were moved and then followed. A batch that was moved once more after the drain is ahead
  * of where it was drained; and of an index that was made anew since only its own new positions say anything.

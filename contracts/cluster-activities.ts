@@ -75,10 +75,17 @@ export interface RegisteredRepository {
   settings: Record<string, string>;
 }
 
+export interface KnownIndex {
+  name: string;
+  uuid: string;
+}
+
 /** What the source holds of a run's selection now, which a run of days may find changed. */
 export interface SelectionNow {
   /** Selected indices that the plan does not have. */
   unplanned: string[];
+  /** Planned ones that are there under another uuid: they were deleted, and created again. */
+  createdAgain: KnownIndex[];
   /** Aliases of the planned indices, as actions for the target. */
   aliases: AliasAction[];
 }
@@ -116,7 +123,7 @@ export interface ClusterActivities {
   /** Checks and facts of both clusters; read-only. Without an owner, as `doctor` asks, every execution's marks count as ours. */
   inspectClusters(input: RunInput & { owner?: string }): Promise<ClustersInspection>;
   /** The selection read anew; read-only. */
-  readSelection(input: RunInput & { step: string; planned: string[] }): Promise<SelectionNow>;
+  readSelection(input: RunInput & { step: string; planned: KnownIndex[] }): Promise<SelectionNow>;
   /** Checks that need both sides' facts, and the plan. Read-only. */
   planMigration(input: RunInput & { clusters: ClustersInspection; hosts: HostFacts[] }): Promise<PlanResult>;
 

@@ -1,6 +1,6 @@
 import { CancellationScope, CancelledFailure } from '@temporalio/workflow';
-import { reachedPositions } from '../contracts/catch-up';
-import type { VerifyResult } from '../contracts/cluster-activities';
+import { createdAgain, reachedPositions } from '../contracts/catch-up';
+import type { KnownIndex, VerifyResult } from '../contracts/cluster-activities';
 import { repositoryName, targetName } from '../contracts/ids';
 import type { BatchPlan, MigrationPlan } from '../contracts/plan';
 import type { BatchStatus, Difference } from '../contracts/status';
@@ -89,15 +89,49 @@ async function compare(board: RunBoard, plan: MigrationPlan, step: StepContext) 
       if (fresh.length > 0 && results.every(isRetakeSafe)) toRetake.push(batch);
     }
   }
-  const planned = plan.batches.flatMap((batch) => batch.indices.map(({ name }) => name));
-  const { unplanned, aliases } = await step.activities.readSelection({ ...input, planned });
+  const { aliases, ...selection } = await step.activities.readSelection({ ...input, planned: plannedIndices(plan) });
   board.aliases = aliases;
-  const late = unplanned.map((name) => ({
+  board.selection = selection;
+  const late = selection.unplanned.map((name) => ({
     where: `index ${name}`,
     what: 'came to the source after the plan and has not been moved: move it by a run of its own, with select.include',
   }));
-  differences.push(...late.filter((each) => !board.accepted.some(isSameAs(each))));
+  // Not compared above. What the catch-up has seen of it stands in the status already.
+  const again = selection.createdAgain.filter(({ name }) => deleted.has(name)).map(({ name }) => createdAgain(name));
+  const known = [...board.accepted, ...(board.catchUp?.differences ?? [])];
+  differences.push(...[...late, ...again].filter((each) => !known.some(isSameAs(each))));
   return { differences, adapted, documents, toRetake };
+}
+
+/**
+ * Between the comparison and the finish lie an approval, and days perhaps: what the source has come to hold in them is told,
+ * and nothing else would.
+ */
+async function tellLate(board: RunBoard, plan: MigrationPlan): Promise<void> {
+  const { runner, run, runbook, selection } = board;
+  const differences = await runner.run(
+    { id: 'finish/selection', phase: 'finish', title: 'what has come to the source since the comparison' },
+    async (step) => {
+      const then = new Map(selection?.createdAgain.map(({ name, uuid }) => [name, uuid]));
+      const planned = plannedIndices(plan).map(({ name, uuid }) => ({ name, uuid: then.get(name) ?? uuid }));
+      const now = await step.activities.readSelection({ run, runbook, step: step.id, planned });
+      const fresh = now.unplanned.filter((name) => selection?.unplanned.includes(name) !== true);
+      const found = [
+        ...fresh.map((name) => ({
+          where: `index ${name}`,
+          what: 'it came to the source after both sides were compared, and is not on the target: move it by a run of its own, with select.include, or delete it if it is not wanted; and see who still writes to the source',
+        })),
+        ...now.createdAgain.map(({ name }) => createdAgain(name)),
+      ];
+      const summary = found.length === 0 ? 'nothing' : found.map(({ where }) => where).join(', ');
+      return { changed: false, summary, found };
+    },
+  );
+  runner.differences.push(...(differences?.found ?? []));
+}
+
+function plannedIndices({ batches }: MigrationPlan): KnownIndex[] {
+  return batches.flatMap(({ indices }) => indices.map(({ name, uuid }) => ({ name, uuid })));
 }
 
 function isSameAs(a: Difference): (b: Difference) => boolean {
@@ -146,6 +180,7 @@ function movedIndices(board: RunBoard, plan: MigrationPlan): Set<string> {
 /** What the runbook wants gone goes; what it wants kept stays, without limits and marks of this run. */
 export async function finish(board: RunBoard, plan: MigrationPlan): Promise<void> {
   const { runner, run, runbook, owner } = board;
+  await tellLate(board, plan);
   const repository = repositoryName(runbook, 'source');
   const indices = plan.batches.flatMap((batch) => batch.indices.map((index) => index.name));
   await runner.run({ id: 'finish/marks', phase: 'finish', title: "the run's marks off the indices" }, (step) =>

@@ -15,6 +15,7 @@ import {
   type TuneDecision,
 } from '../contracts/decisions';
 import { batchName, batchWorkflowId, catchUpWorkflowId } from '../contracts/ids';
+import type { SelectionNow } from '../contracts/cluster-activities';
 import type { MigrationPlan } from '../contracts/plan';
 import type { GateName, MigrationRunbook } from '../contracts/runbook';
 import type {
@@ -52,6 +53,8 @@ export class RunBoard {
   plan?: MigrationPlan;
   /** Aliases of the moved indices as last read from the source. */
   aliases?: AliasAction[];
+  /** What the source held of the selection, beside what was planned, when both sides were compared last. */
+  selection?: Omit<SelectionNow, 'aliases'>;
   /** What verification of the whole run found and an operator accepted. */
   accepted: Difference[] = [];
   cutover?: string;

@@ -1,8 +1,7 @@
-import { isByField, type SeriesInput, type SeriesNow } from '../../contracts/catch-up';
+import { createdAgain, isByField, type SeriesInput, type SeriesNow } from '../../contracts/catch-up';
 import { parseBytes } from '../../contracts/bytes';
 import { targetName } from '../../contracts/ids';
 import type { MigrationRunbook } from '../../contracts/runbook';
-import type { Difference } from '../../contracts/status';
 import type { Cluster } from '../elasticsearch/cluster';
 import { whatCannotBe } from '../metadata/indices';
 import { planBatches } from '../planning/batches';
@@ -26,12 +25,7 @@ export async function readSeries(
   const { runbook, followed, unfollowed, joining, deleted } = input;
   const present = await readIndexNames(source);
   const known = new Set([...followed, ...unfollowed, ...joining, ...deleted]);
-  const differences: Difference[] = deleted
-    .filter((name) => present.has(name))
-    .map((name) => ({
-      where: `index ${name}`,
-      what: 'it was deleted on the source, and created again: the target has the earlier one; move the new one by a run of its own',
-    }));
+  const differences = deleted.filter((name) => present.has(name)).map(createdAgain);
   const isSelected = selectsName(runbook.select);
   const candidates = [...present].filter((name) => !known.has(name) && isSelected(name));
   const found = await selectedOf(source, runbook, candidates);

@@ -1,5 +1,5 @@
 import { ApplicationFailure } from '@temporalio/common';
-import type { ClustersInspection, RunInput, SelectionNow } from '../../contracts/cluster-activities';
+import type { ClustersInspection, KnownIndex, RunInput, SelectionNow } from '../../contracts/cluster-activities';
 import type { FailureInfo } from '../../contracts/failures';
 import { targetName } from '../../contracts/ids';
 import type { IndexFacts } from '../../contracts/plan';
@@ -79,17 +79,21 @@ export async function inspect(
 /** The choice made once more, on the source as it is now. Reads only. */
 export async function select(
   clusters: Clusters,
-  { runbook, planned }: RunInput & { planned: string[] },
+  { runbook, planned }: RunInput & { planned: KnownIndex[] },
 ): Promise<SelectionNow> {
   const source = reporting(await clusters.connect(runbook, 'source'), () =>
     heartbeat({ done: 0, total: 1, unit: 'checks', detail: 'reading the names of the source' }),
   );
   const names = await readNames(source);
-  const { selected } = selectIndices(runbook.select, await readSelectable(source, names));
-  const known = new Set(planned);
+  const present = await readSelectable(source, names);
+  const { selected } = selectIndices(runbook.select, present);
+  const known = new Map(planned.map(({ name, uuid }) => [name, uuid]));
   return {
     unplanned: selected.map(({ name }) => name).filter((name) => !known.has(name)),
-    aliases: runbook.cutover.aliases ? aliasActions(names, planned, (name) => targetName(runbook, name)) : [],
+    createdAgain: present
+      .filter(({ name, uuid }) => known.has(name) && known.get(name) !== uuid)
+      .map(({ name, uuid }) => ({ name, uuid })),
+    aliases: runbook.cutover.aliases ? aliasActions(names, [...known.keys()], (name) => targetName(runbook, name)) : [],
   };
 }
 

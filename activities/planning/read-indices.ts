@@ -131,7 +131,7 @@ async function countNested(cluster: Cluster, names: string[]): Promise<Map<strin
 }
 
 /** Only what the choice of indices looks at: no statistics, one setting. Reads only. */
-export async function readSelectable(cluster: Cluster, names: NamesView): Promise<Selectable[]> {
+export async function readSelectable(cluster: Cluster, names: NamesView): Promise<(Selectable & { uuid: string })[]> {
   const listed = await listIndices(cluster);
   // answers with those alone that have the setting; 5.x does not know flat_settings where names are given
   const path =
@@ -140,8 +140,9 @@ export async function readSelectable(cluster: Cluster, names: NamesView): Promis
       : '/_settings/index.hidden';
   const hidden = await get<SettingsAnswer>(cluster, path, { ...every, flat_settings: true });
   return listed
-    .map(({ index, status }) => ({
+    .map(({ index, uuid, status }) => ({
       name: index,
+      uuid,
       status,
       hidden: hidden[index]?.settings?.['index.hidden'] === 'true',
       isSystem: names.indices[index]?.isSystem ?? false,

@@ -1,6 +1,7 @@
 import { createPlanningActivities } from '../../activities/planning';
 import type { Cluster, Clusters, RequestParams } from '../../activities/elasticsearch/cluster';
 import { permanent } from '../../activities/failure';
+import type { KnownIndex } from '../../contracts/cluster-activities';
 import { runbookOf } from '../support/fixtures';
 
 /** A cluster that answers by a table of paths; what is not in it answers as an empty cluster would. */
@@ -60,21 +61,34 @@ describe('readSelection', () => {
     '/_settings/index.hidden': { c: { settings: { 'index.hidden': 'true' } } },
     '/_alias': { a: { aliases: { all: {} } }, b: { aliases: { all: {} } }, c: {}, shut: {}, '.dot': {} },
   });
-  const read = (over: Record<string, unknown>, planned: string[]) =>
+  const read = (over: Record<string, unknown>, planned: KnownIndex[]) =>
     createPlanningActivities({
       clusters: clustersOf({ source: () => source, target: refuse(new TypeError('not asked')) }),
     }).readSelection({ run: 'move', runbook: runbookOf('move', over), step: 's', planned });
 
+  const known = (...names: string[]) => names.map((name) => ({ name, uuid: name }));
+
   it('names what the choice takes and the plan lacks, and the aliases of what is planned', async () => {
-    expect(await read({ select: { include: ['*'] } }, ['b', 'gone'])).toEqual({
+    expect(await read({ select: { include: ['*'] } }, known('b', 'gone'))).toEqual({
       unplanned: ['a', 'shut'],
+      createdAgain: [],
       aliases: [{ add: { index: 'b', alias: 'all' } }],
     });
   });
 
   it('chooses as the runbook says, hidden and closed ones too, and leaves aliases out where they are not wanted', async () => {
     const select = { include: ['*'], hidden: true, closed: false };
-    expect(await read({ select, cutover: { aliases: false } }, ['a', 'b'])).toEqual({ unplanned: ['c'], aliases: [] });
+    const now = await read({ select, cutover: { aliases: false } }, known('a', 'b'));
+    expect(now).toEqual({ unplanned: ['c'], createdAgain: [], aliases: [] });
+  });
+
+  it('names what is there under another uuid, whatever the choice would say of it now', async () => {
+    const select = { include: ['*'], closed: false };
+    const planned = ['b', 'shut', 'gone'].map((name) => ({ name, uuid: 'earlier' }));
+    expect((await read({ select }, [...planned, ...known('a')])).createdAgain).toEqual([
+      { name: 'b', uuid: 'b' },
+      { name: 'shut', uuid: 'shut' },
+    ]);
   });
 });
 

@@ -1,5 +1,6 @@
 import type { WorkflowHandleWithFirstExecutionRunId } from '@temporalio/client';
 import { WorkflowUpdateFailedError } from '@temporalio/client';
+import type { KnownIndex } from '../../contracts/cluster-activities';
 import type { StepDecision } from '../../contracts/decisions';
 import { ownerOf } from '../../contracts/ids';
 import { queries, updates, workflowTypes } from '../../contracts/messages';
@@ -92,6 +93,7 @@ test('moves every batch through its stages, then aliases, then marks and snapsho
       'verifyIndices verify/all',
       'readSelection verify/all',
       'applyAliases cutover/aliases',
+      'readSelection finish/selection',
       'unmarkIndices finish/marks',
       'deleteSnapshot finish/snapshots',
       'deleteSnapshot finish/snapshots',
@@ -284,6 +286,7 @@ test('an index that came after the plan is a difference; aliases go on as the so
   const over = {
     readSelection: async () => ({
       unplanned: ['logs-tomorrow'],
+      createdAgain: [],
       aliases: [alias, { add: { index: 'gone', alias: 'b' } }],
     }),
     applyAliases: async ({ actions }: { actions: unknown }) => {
@@ -299,6 +302,40 @@ test('an index that came after the plan is a difference; aliases go on as the so
     expect(given).toEqual([[alias]]);
     expect(differences.map(({ where }) => where)).toEqual(['verify/all', 'alias b']);
   });
+});
+
+test('what comes to the source after the comparison, or is made anew there, is told at the finish', async () => {
+  let isCompared = false;
+  const asked: KnownIndex[][] = [];
+  const over = {
+    // made anew before it was moved, and then moved: that is none
+    readSelection: async ({ planned }: { planned: KnownIndex[] }) => {
+      asked.push(planned);
+      const earlier = { unplanned: [], createdAgain: [{ name: 'index-1', uuid: 'second' }], aliases: [] };
+      if (!isCompared) return earlier;
+      return { unplanned: ['logs-tomorrow'], createdAgain: [{ name: 'index-2', uuid: 'third' }], aliases: [] };
+    },
+  };
+  const gates = (name: string) => runbookOf(name, { gates: ['finish'] });
+  await migrate(
+    planOf(2),
+    over,
+    async ({ handle, reach, decide }) => {
+      await reach((status) => status.gates[0]?.state === 'open');
+      isCompared = true;
+      await decide('approve', { gate: 'finish' });
+      const { state, differences } = await handle.result();
+      expect([state, differences.map(({ where, what }) => [where, what.slice(0, 40)])]).toEqual([
+        'completed with differences',
+        [
+          ['index logs-tomorrow', 'it came to the source after both sides w'],
+          ['index index-2', 'it was deleted on the source, and create'],
+        ],
+      ]);
+      expect(asked.at(-1)?.map(({ uuid }) => uuid)).toEqual(['second', 'uuid-index-2']);
+    },
+    gates,
+  );
 });
 
 test('an abort is refused once the cutover has begun, as it would delete what applications wrote', async () => {

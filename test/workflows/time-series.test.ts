@@ -223,6 +223,31 @@ test('what appears between the drain and the comparison is moved by the run itse
   );
 });
 
+test('what is deleted, and made anew after the last look, is not taken for moved', async () => {
+  const source = quiet([{ ...nothing, deleted: ['index-1'] }]);
+  let isThere = true;
+  await started(
+    seriesRunbook({ deletedIndices: 'expected' }),
+    {
+      ...source.activities,
+      readSelection: async ({ planned }) => ({
+        unplanned: [],
+        createdAgain: isThere ? planned.map(({ name }) => ({ name, uuid: 'second' })) : [],
+        aliases: [],
+      }),
+    },
+    async ({ reach, decide, result }) => {
+      await reach(({ state }) => state === 'waiting');
+      await decide('approve', { gate: 'cutover' });
+      const stuck = await reach(({ state }) => state === 'stuck');
+      expect(stuck.steps.at(-1)?.failure?.why).toContain('index index-1: it was deleted on the source, and created');
+      isThere = false;
+      await decide('retry', { step: 'cutover/verify' });
+      expect((await result()).state).toBe('completed');
+    },
+  );
+});
+
 test('an abort right after something was found deletes it, also when it was being made in that moment', async () => {
   const source = quiet([{ ...nothing, appeared: [batchOf('index-2')] }]);
   let isMaking = false;
