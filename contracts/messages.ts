@@ -37,6 +37,8 @@ export const signals = {
   indicesJoined: 'indicesJoined',
   /** Run to catch-up: the source is written to no more, end when all of it is there. */
   drain: 'drain',
+  /** Run to catch-up: the run continues as new. End after this round, and say how the next catch-up goes on. */
+  handOver: 'handOver',
   /** Run to catch-up: the next round drives the documents again that the target refused. */
   retryFailed: 'retryFailed',
 } as const;

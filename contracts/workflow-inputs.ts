@@ -10,14 +10,28 @@ import type { BatchStatus, CatchUpStatus, Change, Difference, RunStatus, SeriesS
 /** What migrationWorkflow is started with. */
 export interface MigrationInput {
   runbook: MigrationRunbook;
-  /** Set when a long run continues as new: only between two batches. */
+  /** Set when a long run continues as new: between two batches, or while the source is followed. */
   carried?: {
     status: RunStatus;
     plan: MigrationPlan;
     differences: Difference[];
     /** An operator has asked for the refused documents to be driven again, and it is not done yet. */
     wantsRetry?: boolean;
+    following?: FollowingState;
   };
+}
+
+/** How the next execution of a run goes on that follows its source. */
+export interface FollowingState {
+  next: CatchUpInput;
+  /** So little was left that the cutover has been asked for. */
+  isNear: boolean;
+}
+
+/** What the workflow that follows the source answers: its last status. */
+export interface CatchUpAnswer extends CatchUpStatus {
+  /** Where the run has asked it to stop: what the next one is started with. */
+  next?: CatchUpInput;
 }
 
 /** What planWorkflow is started with. */

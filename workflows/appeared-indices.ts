@@ -21,6 +21,8 @@ export class AppearedIndices {
     private readonly board: RunBoard,
     private readonly plan: MigrationPlan,
     private readonly follow: (batch: BatchPlan) => Promise<void>,
+    /** The run is to continue as new once nothing is under way: its next execution moves what waits. */
+    private readonly isHeldBack: () => boolean,
   ) {}
 
   /** At once: from here on an abort knows of them. */
@@ -34,8 +36,30 @@ export class AppearedIndices {
     });
   }
 
+  /**
+   * A catch-up that is begun anew finds once more what the one before had told of in its last moment: an index is of one
+   * batch only, and the child hears of it when that has ended.
+   */
   enqueue(batches: readonly BatchPlan[]): void {
-    this.queue.push(...this.add(batches));
+    const known = new Set(this.plan.batches.flatMap(({ indices }) => indices.map(({ name }) => name)));
+    const fresh = batches.flatMap((batch) => {
+      const indices = batch.indices.filter(({ name }) => !known.has(name));
+      const sum = (key: 'sizeBytes' | 'documents') => indices.reduce((total, index) => total + index[key], 0);
+      return indices.length > 0
+        ? [{ ...batch, indices, sizeBytes: sum('sizeBytes'), documents: sum('documents') }]
+        : [];
+    });
+    this.queue.push(...this.add(fresh));
+  }
+
+  /** Of the execution before this one: what it had not begun to move. */
+  resume(): void {
+    const waits = ({ number }: BatchPlan) => this.board.batches[number - 1]?.state === 'waiting';
+    this.queue.push(...this.plan.batches.filter((batch) => batch.appearedAt !== undefined && waits(batch)));
+  }
+
+  get isAtRest(): boolean {
+    return this.underWay.size === 0;
   }
 
   /** Moves what is added, until the run is over: to be called within what an abort cancels. */
@@ -78,6 +102,9 @@ export class AppearedIndices {
   private canAdmit(): boolean {
     const { board, queue } = this;
     if (queue.length === 0 || board.runner.isPaused) return false;
+    // where what is under way waits for a person, the others do not
+    const isStuck = board.runner.stuck.length > 0 || board.batches.some(({ state }) => state === 'stuck');
+    if (this.isHeldBack() && (this.isAtRest || !isStuck)) return false;
     // as many as the runbook lets move at once; a stuck one makes room
     const moving = this.plan.batches.filter(
       ({ number, appearedAt }) => appearedAt !== undefined && board.batches[number - 1]?.state === 'running',

@@ -8,18 +8,25 @@ import {
   setHandler,
   workflowInfo,
 } from '@temporalio/workflow';
-import { isByField, type CatchUpPositions, type CatchUpRound, type DeletesMode } from '../contracts/catch-up';
+import {
+  isByField,
+  type CatchUpPositions,
+  type CatchUpRound,
+  type DeletesMode,
+  type JoinedIndices,
+} from '../contracts/catch-up';
 import { parseBytes } from '../contracts/bytes';
 import { parseDuration } from '../contracts/durations';
 import { mergeCauses } from '../contracts/refusals';
 import type { CatchUpStatus } from '../contracts/status';
-import type { CatchUpInput } from '../contracts/workflow-inputs';
+import type { CatchUpAnswer, CatchUpInput } from '../contracts/workflow-inputs';
 import { now } from './clock';
 import {
   catchUpChangedSignal,
   catchUpQuery,
   decideSignal,
   drainSignal,
+  handOverSignal,
   indicesJoinedSignal,
   retryFailedSignal,
 } from './messages';
@@ -36,11 +43,12 @@ const quietRounds = 2;
  * continues as new with its positions. Its answer is its last status: drained, with everything of the source on the
  * target, provided that the source is written to no more.
  */
-export async function catchUpWorkflow(input: CatchUpInput): Promise<CatchUpStatus> {
+export async function catchUpWorkflow(input: CatchUpInput): Promise<CatchUpAnswer> {
   const catchUp = new CatchUp(input);
   setHandler(catchUpQuery, () => catchUp.status);
   setHandler(drainSignal, () => catchUp.drain());
-  setHandler(indicesJoinedSignal, (joined) => catchUp.series?.join(joined));
+  setHandler(indicesJoinedSignal, (joined) => catchUp.join(joined));
+  setHandler(handOverSignal, () => catchUp.handOver());
   setHandler(retryFailedSignal, () => catchUp.retryRefused());
   setHandler(decideSignal, (message) => {
     if (message.verb === 'tune') catchUp.tune(message.runbook);
@@ -66,6 +74,8 @@ class CatchUp {
   told: Promise<void> = Promise.resolve();
   private positions: CatchUpPositions[];
   private isDraining: boolean;
+  /** The run continues as new: this ends, and says how the next one goes on. */
+  private isHandedOver = false;
   private wantsRetry: boolean;
   /** Rounds that drove refused documents again: the run hears what came of it. */
   private retries = 0;
@@ -103,6 +113,14 @@ class CatchUp {
     this.tell();
   }
 
+  handOver(): void {
+    this.isHandedOver = true;
+  }
+
+  join(joined: JoinedIndices): void {
+    this.series?.join(joined, this.positions);
+  }
+
   /** In the next round, which then begins at once. */
   retryRefused(): void {
     this.wantsRetry = true;
@@ -118,9 +136,13 @@ class CatchUp {
     this.tell();
   }
 
-  async follow(): Promise<CatchUpStatus> {
+  async follow(): Promise<CatchUpAnswer> {
     let quiet = 0;
     for (;;) {
+      if (this.isHandedOver) {
+        await this.heard();
+        return { ...this.status, next: this.next() };
+      }
       const startedAt = now();
       const wasDraining = this.isDraining;
       const deletes = wasDraining ? 'compare' : this.deletesNow(startedAt);
@@ -138,17 +160,22 @@ class CatchUp {
         return this.status;
       }
       if (workflowInfo().continueAsNewSuggested) {
-        // What the run answers to what it was told last must not come after the next one's arguments were made.
-        for (let seen: Promise<void> | undefined; seen !== this.told;) {
-          seen = this.told;
-          await seen;
-        }
-        // the next execution would not hear of it
-        if (CancellationScope.current().consideredCancelled) throw new CancelledFailure('aborted');
-        return this.carryOn();
+        await this.heard();
+        if (this.isHandedOver) continue;
+        return continueAsNew<typeof catchUpWorkflow>(this.next());
       }
       await this.pauseBetween();
     }
+  }
+
+  /** What the run answers to what it was told last must not come after the next one's arguments were made. */
+  private async heard(): Promise<void> {
+    for (let seen: Promise<void> | undefined; seen !== this.told;) {
+      seen = this.told;
+      await seen;
+    }
+    // the next execution would not hear of it
+    if (CancellationScope.current().consideredCancelled) throw new CancelledFailure('aborted');
   }
 
   /** None in a drain, but for what is still being moved; what has just been moved is followed at once. */
@@ -158,7 +185,10 @@ class CatchUp {
     if (this.isDraining && !isAwaiting()) return;
     const wasDraining = this.isDraining;
     const isNews = () =>
-      (wasDraining ? !isAwaiting() : this.isDraining) || series?.hasJoined === true || this.wantsRetry;
+      (wasDraining ? !isAwaiting() : this.isDraining) ||
+      series?.hasJoined === true ||
+      this.wantsRetry ||
+      this.isHandedOver;
     await condition(isNews, input.catchUp.interval);
   }
 
@@ -219,8 +249,8 @@ class CatchUp {
     this.tell();
   }
 
-  private carryOn(): Promise<never> {
-    return continueAsNew<(input: CatchUpInput) => Promise<CatchUpStatus>>({
+  private next(): CatchUpInput {
+    return {
       ...this.input,
       positions: this.series?.withJoined(this.positions) ?? this.positions,
       ...(this.series ? { series: this.series.state } : {}),
@@ -229,7 +259,7 @@ class CatchUp {
       comparedAt: this.comparedAt,
       wantsRetry: this.wantsRetry,
       carried: { ...this.status, steps: [] },
-    });
+    };
   }
 
   /** The run hears what changes its state; who looks closer asks this workflow itself. */

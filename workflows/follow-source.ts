@@ -1,39 +1,35 @@
-import {
-  CancellationScope,
-  condition,
-  getExternalWorkflowHandle,
-  isCancellation,
-  startChild,
-} from '@temporalio/workflow';
-import type { JoinedIndices } from '../contracts/catch-up';
-import { batchName, catchUpWorkflowId, targetName } from '../contracts/ids';
-import { workflowTypes } from '../contracts/messages';
+import { CancellationScope, condition, workflowInfo } from '@temporalio/workflow';
+import type { CatchUpPositions, JoinedIndices } from '../contracts/catch-up';
+import { batchName, targetName } from '../contracts/ids';
 import type { BatchPlan, MigrationPlan } from '../contracts/plan';
-import type { CatchUpStatus, SeriesStatus } from '../contracts/status';
-import type { CatchUpInput } from '../contracts/workflow-inputs';
+import type { FollowingState } from '../contracts/workflow-inputs';
 import { AppearedIndices, atRest } from './appeared-indices';
-import { decideSignal, drainSignal, indicesJoinedSignal } from './messages';
+import { CatchUpChild } from './catch-up-child';
 import { isUnderWay, type RunBoard } from './run-board';
 import type { StepContext } from './step-runner';
 
 /** A run's side of its catch-up: begins it, waits until little is left, and has it drained for the cutover. */
 export class SourceFollower {
-  /** Its child has started: from here on it can be told. */
-  isFollowing = false;
-  private drained?: Promise<CatchUpStatus>;
-  private isOver = false;
-  private tellToDrain: () => Promise<void> = async () => undefined;
-  private tellToPause: (isPaused: boolean) => Promise<void> = async () => undefined;
-  private tellJoined: (joined: JoinedIndices) => Promise<void> = async () => undefined;
+  readonly child: CatchUpChild;
   private readonly appeared: AppearedIndices;
-  /** Everything that was told as joined: a child that is begun anew meanwhile hears it again. */
-  private readonly joined: JoinedIndices[] = [];
+  /** What was told as joined since the last child was begun: one that is just starting hears it again. */
+  private joined: JoinedIndices[] = [];
+  /** Once it was near, it counts as caught up with. */
+  private wasNear = false;
+  private isDraining = false;
+  private isHandingOver = false;
 
   constructor(
     private readonly board: RunBoard,
     private readonly plan: MigrationPlan,
   ) {
-    this.appeared = new AppearedIndices(board, plan, (batch) => this.join(batch));
+    this.child = new CatchUpChild(board);
+    this.appeared = new AppearedIndices(
+      board,
+      plan,
+      (batch) => this.join(batch),
+      () => this.isLong || this.isHandingOver,
+    );
   }
 
   /** From the catch-up: batches that were not in the plan. */
@@ -41,31 +37,70 @@ export class SourceFollower {
     this.appeared.enqueue(batches);
   }
 
-  /** Returns once no more is left than the runbook allows at the cutover. The child goes on. */
-  async begin(): Promise<void> {
+  /**
+   * Returns once no more is left than the runbook allows at the cutover, and the child goes on. With false once the run is to
+   * continue as new; `following` says how the next execution goes on then, which begins with that.
+   */
+  async begin(carried?: FollowingState): Promise<boolean> {
     const { board } = this;
-    const { catchUp } = board.runbook;
-    if (!catchUp) return;
-    await board.runner.run(
+    let next = carried && { ...carried.next, runbook: board.runbook, isPaused: board.runner.isPaused };
+    this.appeared.resume();
+    this.wasNear = carried?.isNear ?? false;
+    if (next && this.wasNear) {
+      this.appeared.serve();
+      await this.child.start(next).catch((error: unknown) => this.child.failedWith(error));
+      return true;
+    }
+    const begun = await board.runner.run(
       { id: 'catch-up/begin', phase: 'catch-up', title: 'catch up with the source', isSkippable: false },
       async (step) => {
-        const positions = await this.positions(step);
         this.appeared.serve();
-        await this.start(positions);
-        await condition(() => this.isNear() || this.hasFailed !== undefined);
-        if (this.hasFailed !== undefined) throw this.hasFailed;
+        if (next) await this.child.start(next);
+        else await this.start(step);
+        next = undefined;
+        await condition(() => this.isNear() || this.child.hasFailed !== undefined || this.mayHandOver());
+        this.wasNear = this.isNear();
+        const goesOn = this.wasNear || this.child.hasFailed !== undefined || !(await this.handOver());
+        if (this.child.hasFailed !== undefined) throw this.child.hasFailed;
         return {
           changed: true,
           summary: `${board.catchUp?.lag ?? 0} operations behind after ${board.catchUp?.rounds ?? 0} rounds`,
           changes: [],
+          goesOn,
         };
       },
     );
+    return begun?.goesOn ?? true;
+  }
+
+  /** The run's history has grown long, and nothing is under way that the next execution could not take up. */
+  mayHandOver(): boolean {
+    const { board } = this;
+    return this.isLong && board.catchUp?.state === 'running' && !board.runner.isPaused && this.appeared.isAtRest;
+  }
+
+  /** false where the catch-up was ended from outside meanwhile: then the run goes on as it is. */
+  async handOver(): Promise<boolean> {
+    this.isHandingOver = true;
+    this.isHandingOver = await this.child.handOver();
+    return this.isHandingOver;
+  }
+
+  /** As long as it follows, and until it is drained, the run can continue as new. */
+  private get isLong(): boolean {
+    const { child } = this;
+    return workflowInfo().continueAsNewSuggested && child.isFollowing && !child.isOver && !this.isDraining;
+  }
+
+  get following(): FollowingState | undefined {
+    const { next } = this.child;
+    return next && { next, isNear: this.wasNear };
   }
 
   /** Writes to the source end by a write block, unless the runbook sees to it by other means; then nothing may be left. */
   async drain(): Promise<void> {
     const { board, plan } = this;
+    this.isDraining = true;
     if (board.runbook.freeze === 'atCutover') {
       await board.runner.run(
         { id: 'cutover/write-block', phase: 'cutover', title: 'write block on the source' },
@@ -88,12 +123,8 @@ export class SourceFollower {
         isSkippable: false,
       },
       async (step) => {
-        if (this.hasFailed !== undefined) await this.start(await this.positions(step));
-        if (board.catchUp?.state !== 'drained') await this.tellToDrain();
-        // not the child's answer itself: an abort must not have to wait for that here
-        await condition(() => this.isOver);
-        const last = await this.drained;
-        if (last?.state !== 'drained') throw this.hasFailed ?? new Error('catch-up ended before it was drained');
+        if (this.child.hasFailed !== undefined) await this.start(step);
+        const last = await this.child.drain();
         await this.settle(step);
         return {
           changed: true,
@@ -117,8 +148,6 @@ export class SourceFollower {
       if (runbook.method !== 'snapshot') await step.activities.endLoad({ ...input, runbook });
     }
   }
-
-  private hasFailed: Error | undefined;
 
   private isNear(): boolean {
     const { lag, state } = this.board.catchUp ?? { lag: null, state: 'running' };
@@ -157,17 +186,10 @@ export class SourceFollower {
     );
     const message = { indices, positions: joined?.positions ?? [] };
     this.joined.push(message);
-    // one that has ended hears nothing: the next one does
-    await this.tellJoined(message).catch((error: unknown) => {
-      if (isCancellation(error)) throw error;
-    });
+    await this.child.tellJoined(message);
   }
 
-  private async positions(step: StepContext) {
-    const moved = this.plan.batches.filter(({ number }) => {
-      const batch = this.board.batches[number - 1];
-      return batch !== undefined && batch.state !== 'waiting' && !isUnderWay(batch);
-    });
+  private async positions(step: StepContext, moved: BatchPlan[]) {
     return (await Promise.all(moved.map((batch) => this.positionsOf(step, batch)))).flat();
   }
 
@@ -181,31 +203,36 @@ export class SourceFollower {
     return begun.positions.map((each) => (isPartial(each.index) ? { ...each, isPartial: true } : each));
   }
 
-  /** What of the plan the child does not follow: on its way to be, or left out. */
-  private series(positions: CatchUpInput['positions'], known: SeriesStatus | undefined) {
-    const { board, plan } = this;
+  /** What of the plan the child does not follow: of these batches what was left out, and the others, on their way to be. */
+  private series(positions: CatchUpPositions[], moved: readonly BatchPlan[]) {
+    const known = this.board.catchUp?.series;
     const followed = new Set(positions.map(({ index }) => index));
-    const isOnItsWay = ({ number }: BatchPlan) => {
-      const batch = board.batches[number - 1];
-      return batch !== undefined && (batch.state === 'waiting' || isUnderWay(batch));
-    };
-    const others = (batches: BatchPlan[]) =>
+    const others = (batches: readonly BatchPlan[]) =>
       batches.flatMap(({ indices }) => indices).filter(({ name }) => !followed.has(name));
-    const joining = others(plan.batches.filter(isOnItsWay)).map(({ name, documents }) => ({ index: name, documents }));
-    const unfollowed = others(plan.batches.filter((batch) => !isOnItsWay(batch))).map(({ name }) => name);
-    return { joining, unfollowed, ...(known ? { status: known } : {}) };
+    const onTheirWay = others(this.plan.batches.filter((batch) => !moved.includes(batch)));
+    return {
+      joining: onTheirWay.map(({ name, documents }) => ({ index: name, documents })),
+      unfollowed: others(moved).map(({ name }) => name),
+      ...(known ? { status: known } : {}),
+    };
   }
 
-  private async start(positions: CatchUpInput['positions']): Promise<void> {
-    const { board } = this;
+  /** From where the batches have come to. */
+  private async start(step: StepContext): Promise<void> {
+    const { board, plan } = this;
     const { catchUp } = board.runbook;
     if (!catchUp) return;
-    this.hasFailed = undefined;
-    const known = board.catchUp?.series;
-    const deleted = new Set(known?.deleted.map(({ index }) => index));
+    // Of this moment. A batch that ends while the positions of these are asked for counts as on its way: it tells by itself.
+    this.joined = [];
+    const moved = plan.batches.filter(({ number }) => {
+      const batch = board.batches[number - 1];
+      return batch !== undefined && batch.state !== 'waiting' && !isUnderWay(batch);
+    });
+    const positions = await this.positions(step, moved);
+    const series = catchUp.kind === 'time-series' ? this.series(positions, moved) : undefined;
+    const deleted = new Set(board.catchUp?.series?.deleted.map(({ index }) => index));
     delete board.catchUp;
-    const series = catchUp.kind === 'time-series' ? this.series(positions, known) : undefined;
-    const input: CatchUpInput = {
+    await this.child.start({
       run: board.run,
       runbook: board.runbook,
       owner: board.owner,
@@ -214,39 +241,9 @@ export class SourceFollower {
       ...(series ? { series } : {}),
       isPaused: board.runner.isPaused,
       isDraining: false,
-    };
-    const begun = board.steering;
-    const child = await startChild<(input: CatchUpInput) => Promise<CatchUpStatus>>(workflowTypes.catchUp, {
-      workflowId: catchUpWorkflowId(board.run),
-      args: [input],
-      staticSummary: 'keeps the target in step with the source',
     });
-    this.isFollowing = true;
-    await board.tellSince(begun, (message) => child.signal(decideSignal, message));
-    this.tellToDrain = () => child.signal(drainSignal);
-    this.tellToPause = (isPaused) =>
-      child.signal(decideSignal, {
-        verb: isPaused ? 'pause' : 'resume',
-        decision: { by: board.run, reason: 'refused documents are driven again' },
-      });
-    this.tellJoined = (joined) => child.signal(indicesJoinedSignal, joined);
-    const isAwaited = ({ indices }: JoinedIndices) =>
-      series?.joining.some(({ index }) => indices.includes(index)) === true;
-    for (const joined of this.joined.filter(isAwaited)) await this.tellJoined(joined);
-    this.isOver = false;
-    this.drained = child
-      .result()
-      .finally(() => (this.isOver = true))
-      .then((last) => {
-        board.catchUp = last;
-        // somebody cancelled it: it answers all the same
-        if (last.state !== 'drained') this.hasFailed = new Error('catch-up was ended before it was drained');
-        return last;
-      });
-    // Ended from outside: who waits for it is told, and a retry begins it anew from where the batches left off.
-    this.drained.catch((error: unknown) => {
-      if (!isCancellation(error)) this.hasFailed = error instanceof Error ? error : new Error(String(error));
-    });
+    // a child that had not started did not hear of them
+    for (const joined of this.joined) await this.child.tellJoined(joined);
   }
 
   /**
@@ -255,36 +252,22 @@ export class SourceFollower {
    * it as a conflict, and settle it.
    */
   async held(act: () => Promise<void>): Promise<void> {
-    const { board } = this;
-    const isHeld = () => this.isOver || board.catchUp?.state === 'paused' || board.catchUp?.state === 'stuck';
-    if (!this.isFollowing || this.isOver || board.catchUp?.state === 'drained') return act();
-    await this.tellToPause(true);
+    const { board, child } = this;
+    const isHeld = () => child.isOver || board.catchUp?.state === 'paused' || board.catchUp?.state === 'stuck';
+    if (!child.isFollowing || child.isOver || board.catchUp?.state === 'drained') return act();
+    await child.pause(true);
     await condition(isHeld);
     try {
       await act();
     } finally {
-      if (!board.runner.isPaused && !this.isOver)
-        await CancellationScope.nonCancellable(() => this.tellToPause(false)).catch(() => undefined);
+      if (!board.runner.isPaused && !child.isOver)
+        await CancellationScope.nonCancellable(() => child.pause(false)).catch(() => undefined);
     }
   }
 
-  /**
-   * After an abort: what it still writes must be over before anything is undone. Cancelling a child reaches its first
-   * execution only, and that has ended once it has continued as new: so the one that runs is cancelled by its id, again and
-   * again, as one that is just beginning would not hear it.
-   */
+  /** After an abort: what is under way must be over before anything is undone. */
   async ended(): Promise<void> {
-    const { drained, board } = this;
-    if (drained)
-      await CancellationScope.nonCancellable(async () => {
-        while (!this.isOver) {
-          await getExternalWorkflowHandle(catchUpWorkflowId(board.run))
-            .cancel()
-            .catch(() => undefined);
-          await condition(() => this.isOver, '5s');
-        }
-        await drained.catch(() => undefined);
-      });
+    await this.child.ended();
     await this.appeared.ended();
   }
 }

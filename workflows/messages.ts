@@ -36,6 +36,7 @@ export const catchUpQuery = defineQuery<CatchUpStatus>(queries.catchUp);
 export const catchUpChangedSignal = defineSignal<[CatchUpStatus]>(signals.catchUpChanged);
 export const indicesAppearedSignal = defineSignal<[BatchPlan[]]>(signals.indicesAppeared);
 export const indicesJoinedSignal = defineSignal<[JoinedIndices]>(signals.indicesJoined);
+export const handOverSignal = defineSignal<[]>(signals.handOver);
 export const drainSignal = defineSignal<[]>(signals.drain);
 export const retryFailedSignal = defineSignal<[]>(signals.retryFailed);
 export const decideSignal = defineSignal<[BatchDecision]>(signals.decide);

@@ -11,7 +11,7 @@ import { ownerOf } from '../contracts/ids';
 import type { HostFacts } from '../contracts/host-activities';
 import type { MigrationPlan } from '../contracts/plan';
 import type { RunStatus } from '../contracts/status';
-import type { MigrationInput } from '../contracts/workflow-inputs';
+import type { FollowingState, MigrationInput } from '../contracts/workflow-inputs';
 import { cutOver, finish, verifyAll } from './finish';
 import { applyMetadata, tellDrift } from './metadata';
 import { moveBatches, moveRefused } from './move';
@@ -31,8 +31,8 @@ export async function migrationWorkflow({ runbook, carried }: MigrationInput): P
   const board = new RunBoard(runbook.name, owner, runbook, () => work.cancel(), carried);
   board.listen();
   try {
-    const isWhole = await work.run(() => carryOut(board));
-    if (!isWhole) return await continueWithNextBatches(board);
+    const isWhole = await work.run(() => carryOut(board, carried?.following));
+    if (!isWhole) return await carryOn(board);
     board.finish(board.differences.length > 0 ? 'completed with differences' : 'completed');
   } catch (error) {
     if (!isCancellation(error)) throw error;
@@ -49,8 +49,8 @@ export async function migrationWorkflow({ runbook, carried }: MigrationInput): P
   return board.status();
 }
 
-/** @returns false when batches are left for the next run in the chain of continue-as-new. */
-async function carryOut(board: RunBoard): Promise<boolean> {
+/** @returns false when something is left for the next run in the chain of continue-as-new. */
+async function carryOut(board: RunBoard, following: FollowingState | undefined): Promise<boolean> {
   if (!board.plan) {
     const { plan, facts } = await preflight(board);
     board.plan = plan;
@@ -62,21 +62,26 @@ async function carryOut(board: RunBoard): Promise<boolean> {
   const { plan } = board;
   const follower = new SourceFollower(board, plan);
   board.follower = follower;
-  board.enter('move');
-  if (!(await moveBatches(board, plan))) return false;
   const retryRefused = () => moveRefused(board, plan);
-  await retryRefused();
-  await putLimitsBack(board);
+  if (!following) {
+    board.enter('move');
+    if (!(await moveBatches(board, plan))) return false;
+    await retryRefused();
+    await putLimitsBack(board);
+  }
   const isFollowed = board.runbook.catchUp !== undefined;
   if (isFollowed) {
     board.enter('catch-up');
-    await follower.begin();
+    if (!(await follower.begin(following))) return false;
   } else {
     board.enter('verify');
     await verifyAll(board, plan, 'verify/all', 'verify');
   }
-  await tellDrift(board, plan, 'verify');
-  await board.gate('cutover', cutoverAsks(board, plan), retryRefused);
+  if (!following?.isNear) await tellDrift(board, plan, 'verify');
+  const waiting = { meanwhile: retryRefused, isLong: () => follower.mayHandOver() };
+  while ((await board.gate('cutover', cutoverAsks(board, plan), waiting)) === 'long') {
+    if (await follower.handOver()) return false;
+  }
   await retryRefused();
   board.enter('cutover');
   if (isFollowed) await follower.drain();
@@ -144,11 +149,12 @@ function finishAsks(board: RunBoard): string {
   return asks.join('; ');
 }
 
-async function continueWithNextBatches(board: RunBoard): Promise<never> {
+async function carryOn(board: RunBoard): Promise<never> {
   await condition(allHandlersFinished);
   // One that came in this very moment must not be forgotten by the next execution.
   if (board.abort) throw new CancelledFailure('aborted');
   if (!board.plan) throw noPlan('no plan to carry on with');
+  const { following } = board.follower ?? {};
   return continueAsNew<(input: MigrationInput) => Promise<RunStatus>>({
     runbook: board.runbook,
     carried: {
@@ -156,6 +162,7 @@ async function continueWithNextBatches(board: RunBoard): Promise<never> {
       plan: board.plan,
       differences: board.runner.differences,
       wantsRetry: board.wantsRetry,
+      ...(following ? { following } : {}),
     },
   });
 }

@@ -90,6 +90,7 @@ export class RunBoard {
     this.gates = carried?.status.gates ?? runbook.gates.map((gate) => ({ gate, state: 'closed', asks: '' }));
     if (!carried) return;
     const { status, plan, differences, wantsRetry = false } = carried;
+    if (status.catchUp) this.catchUp = status.catchUp;
     this.wantsRetry = wantsRetry;
     this.plan = plan;
     this.batches = status.batches;
@@ -160,18 +161,25 @@ export class RunBoard {
     );
   }
 
-  /** Waits for a person where the runbook asks for it. A rejection leaves the run waiting: it may be approved later, or aborted. */
-  async gate(name: GateName, asks: string, meanwhile?: () => Promise<void>): Promise<void> {
+  /** Waits for a person where the runbook asks for it, or until the history has grown too long. A rejection leaves the run waiting: it may be approved later, or aborted. */
+  async gate(
+    name: GateName,
+    asks: string,
+    { meanwhile, isLong = () => false }: { meanwhile?: () => Promise<void>; isLong?: () => boolean } = {},
+  ): Promise<'approved' | 'long'> {
     const gate = this.gates.find((each) => each.gate === name);
-    if (!gate || gate.state === 'approved') return;
-    Object.assign(gate, { state: 'open', asks, openedAt: now() });
+    if (!gate || gate.state === 'approved') return 'approved';
+    // the execution before this one may have opened it
+    if (gate.state === 'closed') Object.assign(gate, { state: 'open', asks, openedAt: now() });
     this.changed();
+    const isApproved = () => gate.state === 'approved';
     for (;;) {
-      await condition(() => gate.state === 'approved' || (meanwhile !== undefined && this.wantsRetry));
-      if (!this.wantsRetry || !meanwhile) break;
-      await meanwhile();
+      await condition(() => isApproved() || (meanwhile !== undefined && this.wantsRetry) || isLong());
+      if (this.wantsRetry && meanwhile) await meanwhile();
+      else break;
     }
     this.changed();
+    return isApproved() ? 'approved' : 'long';
   }
 
   enter(phase: Phase): void {
@@ -373,10 +381,7 @@ export class RunBoard {
   private async retryFailed(decision: Decision): Promise<void> {
     this.record('retry', decision, 'failed documents');
     this.wantsRetry = this.hasRefused();
-    if ((this.catchUp?.refused.length ?? 0) === 0) return;
-    await getExternalWorkflowHandle(catchUpWorkflowId(this.run))
-      .signal(messages.retryFailedSignal)
-      .catch(() => undefined);
+    if ((this.catchUp?.refused.length ?? 0) > 0) await this.follower?.child.retryRefused();
   }
 
   private async tune(decision: TuneDecision): Promise<void> {
@@ -455,7 +460,7 @@ export class RunBoard {
   }
 
   private async tellCatchUp(message: messages.BatchDecision): Promise<void> {
-    if (!this.follower?.isFollowing || this.catchUp?.state === 'drained') return;
+    if (!this.follower?.child.isFollowing || this.catchUp?.state === 'drained') return;
     await getExternalWorkflowHandle(catchUpWorkflowId(this.run))
       .signal(messages.decideSignal, message)
       .catch(() => undefined);

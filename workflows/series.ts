@@ -61,15 +61,17 @@ export class Series {
   }
 
   /** From the run: what it was told of is there, or was left out. */
-  join({ indices, positions }: JoinedIndices): void {
-    const { state } = this;
-    const isKnown = new Set(state.joining.map(({ index }) => index));
+  join({ indices, positions }: JoinedIndices, followed: readonly CatchUpPositions[]): void {
+    const { state, status } = this;
+    // It may be told twice, and of what it has not seen itself: the run knows better than a catch-up that was begun anew.
+    const settled = new Set([...followed, ...this.joined, ...status.deleted].map(({ index }) => index));
+    const ready = positions.filter(({ index }) => !settled.has(index));
+    const others = (names: string[]) => names.filter((name) => !indices.includes(name));
+    const left = indices.filter((name) => !settled.has(name) && !ready.some(({ index }) => index === name));
     state.joining = state.joining.filter(({ index }) => !indices.includes(index));
-    const ready = positions.filter(({ index }) => isKnown.has(index));
+    state.unfollowed = [...others(state.unfollowed), ...left];
     this.joined.push(...ready);
-    const left = indices.filter((name) => isKnown.has(name) && !ready.some(({ index }) => index === name));
-    state.unfollowed.push(...left);
-    this.update(this.status.followed);
+    this.update(status.followed);
   }
 
   /** What a round's positions do not have yet: for whoever carries them on. */

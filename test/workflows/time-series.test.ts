@@ -446,3 +446,174 @@ test('a catch-up that continues as new keeps what it waits for, follows and has 
     expect(await handle.result()).toMatchObject({ state: 'drained', series: { followed: 1, joining: [] } });
   });
 });
+
+/** New indices as they are wanted: each round's look finds one more, until there are so many. */
+function growing(most: number) {
+  const source = quiet([]);
+  let appeared = 0;
+  const readSeries = async (input: SeriesInput): Promise<SeriesNow> => {
+    source.asked.push(input);
+    if (appeared >= most) return nothing;
+    appeared += 1;
+    return { ...nothing, appeared: [batchOf(`new-${appeared}`)] };
+  };
+  return { ...source, activities: { ...source.activities, readSeries } };
+}
+
+async function executionsOf(run: string): Promise<string[]> {
+  const chain: string[] = [];
+  for await (const info of environment.client.workflow.list({ query: `WorkflowId = '${run}'` }))
+    chain.push(info.status.name);
+  return chain;
+}
+
+const continued = async (run: string) => (await executionsOf(run)).filter((name) => name === 'CONTINUED_AS_NEW').length;
+
+test('a run whose history grows while it follows continues as new, and nothing of it is lost or done twice', async () => {
+  const most = 40;
+  const source = growing(most);
+  const verified: string[] = [];
+  const runbook = seriesRunbook({ interval: '1ms' });
+  await started(
+    runbook,
+    {
+      ...source.activities,
+      verifyIndices: async ({ indices }) => {
+        verified.push(...indices.map(({ name }) => name));
+        const same = { differences: [], behind: [], adapted: [], indices: 1, documents: 1 };
+        return { changed: false, summary: '', changes: [], ...same };
+      },
+    },
+    async ({ reach, decide, result, calls }) => {
+      await reach(({ catchUp }) => (catchUp?.series?.appeared ?? 0) > 2);
+      await decide('pause');
+      await decide('resume');
+      const waiting = await reach(({ catchUp }) => catchUp?.series?.followed === most + 1);
+      expect(await continued(runbook.name)).toBeGreaterThan(1);
+      expect(waiting).toMatchObject({ state: 'waiting', phase: 'catch-up' });
+      expect(waiting.batches.map(({ state }) => state)).toEqual(waiting.batches.map(() => 'done'));
+      expect(waiting.decisions.map(({ verb }) => verb)).toEqual(['pause', 'resume']);
+      expect(waiting.catchUp?.rounds).toBeGreaterThan(most);
+      await decide('approve', { gate: 'cutover' });
+      const status = await result();
+      expect([status.state, status.differences, status.batches.length]).toEqual(['completed', [], most + 1]);
+      const all = ['index-1', ...Array.from({ length: most }, (_, at) => `new-${at + 1}`)];
+      expect([...verified].sort()).toEqual([...all].sort());
+      expect(followedIn(source.rounds.at(-1)!).sort()).toEqual([...all].sort());
+      for (const activity of ['createIndices', 'copyPart']) {
+        const made = calls.filter((call) => call.startsWith(`${activity} `));
+        expect([activity, made.length, new Set(made).size]).toEqual([activity, most + 1, most + 1]);
+      }
+      expect(calls.filter((call) => call === 'inspectClusters')).toHaveLength(1);
+      const once = status.steps.filter(({ id }) => id === 'catch-up/begin' || id.startsWith('cutover/'));
+      expect(once.map(({ id, attempt }) => [id, attempt])).toEqual(once.map(({ id }) => [id, 1]));
+    },
+  );
+});
+
+test('an abort after it has continued as new takes back what the executions before had made', async () => {
+  const source = growing(30);
+  const deleted: string[] = [];
+  const runbook = seriesRunbook({ interval: '1ms' });
+  await started(
+    runbook,
+    {
+      ...source.activities,
+      deleteRestoredIndices: async ({ indices }) => {
+        deleted.push(...indices);
+        return { changed: true, summary: '', changes: [] };
+      },
+    },
+    async ({ reach, decide, result }) => {
+      await waitUntil(
+        () => continued(runbook.name),
+        (count) => count > 0,
+        { timeoutMs: 60_000, what: 'the next execution' },
+      );
+      await reach(({ catchUp }) => (catchUp?.series?.appeared ?? 0) > 12);
+      await decide('abort');
+      const status = await result();
+      expect(status.state).toBe('aborted');
+      const made = status.batches.filter(({ state }) => state !== 'waiting').length;
+      expect(deleted).toHaveLength(made);
+      expect(deleted).toContain('new-1');
+    },
+  );
+});
+
+test('one that is stuck holds up no other, however long the history grows, and its decision lets the run continue', async () => {
+  const source = growing(30);
+  const runbook = seriesRunbook({ interval: '1ms' });
+  await started(
+    runbook,
+    {
+      ...source.activities,
+      createIndices: async ({ indices }) => {
+        if (indices[0]?.name === 'new-1') throw stuckBecause({ message: 'no room' });
+        return { changed: true, summary: '', changes: [] };
+      },
+    },
+    async ({ reach, decide, result }) => {
+      await reach(({ catchUp }) => catchUp?.series?.followed === 30);
+      expect(await continued(runbook.name)).toBe(0);
+      await decide('skip', { step: 'batch-0002/create' });
+      await waitUntil(
+        () => continued(runbook.name),
+        (count) => count > 0,
+        { timeoutMs: 60_000, what: 'the next execution' },
+      );
+      await reach(({ state, catchUp }) => state === 'waiting' && catchUp?.series?.joining.length === 0);
+      await decide('approve', { gate: 'cutover' });
+      const status = await result();
+      expect(status.differences).toMatchObject([{ where: 'batch-0002/create' }]);
+      expect(followedIn(source.rounds.at(-1)!)).toHaveLength(30);
+    },
+  );
+});
+
+test('a catch-up that is ended from outside while a batch ends is begun anew with that batch', async () => {
+  const source = quiet([{ ...nothing, appeared: [batchOf('index-2')] }]);
+  let begins = 0;
+  let isAsked = (): void => undefined;
+  const asked = new Promise<void>((resolve) => (isAsked = resolve));
+  let isMoved = (): void => undefined;
+  const moved = new Promise<void>((resolve) => (isMoved = resolve));
+  let isJoined = (): void => undefined;
+  const joined = new Promise<void>((resolve) => (isJoined = resolve));
+  const runbook = seriesRunbook({ lagBelow: 10 });
+  const { activities } = source;
+  await started(
+    runbook,
+    {
+      ...activities,
+      copyPart: async (input) => {
+        // it ends while the next catch-up is being begun
+        if (input.part.index === 'index-2') await asked;
+        return activities.copyPart();
+      },
+      beginCatchUp: async (input) => {
+        if (input.step === 'catch-up/begin/batch-0002') isJoined();
+        if (input.step === 'catch-up/begin' && (begins += 1) === 2) {
+          isAsked();
+          await joined;
+          await moved;
+        }
+        return activities.beginCatchUp(input);
+      },
+    },
+    async ({ reach, decide, result }) => {
+      // 1000 documents on their way: the cutover is not asked for yet
+      await reach(({ catchUp }) => catchUp?.series?.joining.length === 1);
+      await environment.client.workflow.getHandle(catchUpWorkflowId(runbook.name)).terminate('test');
+      await reach(({ state }) => state === 'stuck');
+      await decide('retry', { step: 'catch-up/begin' });
+      await reach(({ steps }) => steps.some(({ id, state }) => id === 'catch-up/begin/batch-0002' && state === 'done'));
+      isMoved();
+      const seen = await reach(({ state, catchUp }) => state === 'waiting' && catchUp?.series?.followed === 2);
+      expect(seen.catchUp?.series?.joining).toEqual([]);
+      await decide('approve', { gate: 'cutover' });
+      expect((await result()).state).toBe('completed');
+      expect(followedIn(source.rounds.at(-1)!).sort()).toEqual(['index-1', 'index-2']);
+    },
+  );
+});
