@@ -21,7 +21,7 @@ const smallestBytes = 64 << 10;
  * @param idleMs after which nothing is kept: a worker at rest holds no memory.
  */
 export function reusedBuffers(mostIdleBytes: number, idleMs = 5_000): ReusedBuffers {
-  /** By size; those that were used last are taken first. */
+  /** By size, those sizes last that were used last. */
   const idle = new Map<number, ArrayBuffer[]>();
   const lent = new WeakSet<ArrayBuffer>();
   let idleBytes = 0;
@@ -36,23 +36,41 @@ export function reusedBuffers(mostIdleBytes: number, idleMs = 5_000): ReusedBuff
     timer = undefined;
   }
 
+  /** Pages and bulks may have another size from now on: what is not asked for any more makes room. */
+  function makeRoom(bytes: number): void {
+    for (const [size, same] of idle) {
+      while (idleBytes + bytes > mostIdleBytes && same.pop() !== undefined) idleBytes -= size;
+      if (idleBytes + bytes <= mostIdleBytes) return;
+      idle.delete(size);
+    }
+  }
+
+  function ofSize(size: number): ArrayBuffer[] {
+    const same = idle.get(size) ?? [];
+    idle.delete(size);
+    idle.set(size, same);
+    return same;
+  }
+
   return {
     take(bytes) {
       if (bytes > largestBytes) return Buffer.allocUnsafeSlow(bytes);
       const size = sizeFor(bytes);
-      const found = idle.get(size)?.pop();
+      const found = ofSize(size).pop();
       if (found !== undefined) idleBytes -= size;
       const memory = found ?? Buffer.allocUnsafeSlow(size).buffer;
       lent.add(memory);
       return Buffer.from(memory, 0, bytes);
     },
     giveBack({ buffer }) {
-      if (!(buffer instanceof ArrayBuffer) || !lent.delete(buffer)) return;
-      if (idleBytes + buffer.byteLength > mostIdleBytes) return;
-      const same = idle.get(buffer.byteLength) ?? [];
+      if (!(buffer instanceof ArrayBuffer) || !lent.delete(buffer) || buffer.byteLength > mostIdleBytes) return;
+      const size = buffer.byteLength;
+      const same = ofSize(size);
+      makeRoom(size);
       same.push(buffer);
-      idle.set(buffer.byteLength, same);
-      idleBytes += buffer.byteLength;
+      // its own list may have made room, too
+      idle.set(size, same);
+      idleBytes += size;
       lastUsedMs = performance.now();
       timer ??= setInterval(rest, idleMs).unref();
     },
