@@ -1,3 +1,4 @@
+import { silentShards, type ShardsHeader } from '../elasticsearch/shards-header';
 import type { CatchUpRoundInput } from '../../contracts/catch-up';
 import type { FieldPosition } from '../../contracts/document-activities';
 import { bytesOf } from '../copy/cut-hits';
@@ -36,8 +37,8 @@ function firstBy(place: Place, field: Named, order: 'asc' | 'desc', query: Query
 export function countWhere(place: Place, queries: readonly (Query | undefined)[]): Promise<number> {
   const body = { query: allOf(queries) };
   return ask(place, { path: pathOf(place, '_count'), body: [Buffer.from(JSON.stringify(body))] }, (text) => {
-    const { count, _shards } = JSON.parse(text.toString()) as { count: number; _shards: { failed: number } };
-    if (_shards.failed > 0) throw new SyntaxError('not every shard counted');
+    const { count, _shards } = JSON.parse(text.toString()) as { count: number; _shards: ShardsHeader };
+    if (silentShards(_shards) > 0) throw new SyntaxError('not every shard counted');
     return count;
   });
 }

@@ -1,3 +1,4 @@
+import { silentShards, type ShardsHeader } from '../elasticsearch/shards-header';
 import { broken, endOfString, endOfValue, skipSpace, type Seen } from './json-bytes';
 
 /**
@@ -10,6 +11,7 @@ export interface Page {
   /** `stride` numbers for each hit: see `part`. */
   places: Int32Array;
   timedOut: boolean;
+  /** Of which it has nothing. */
   failedShards: number;
   /** What the failed shards say; parsed, since there are few of them. */
   failures: unknown[];
@@ -84,8 +86,8 @@ function readMember(page: Page, key: string, start: number, end: number): void {
   else if (key === '_scroll_id') page.scrollId = String(value());
   else if (key === 'pit_id') page.pitId = String(value());
   else if (key === '_shards') {
-    const shards = value() as { failed?: number; failures?: unknown[] };
-    page.failedShards = shards.failed ?? 0;
+    const shards = value() as ShardsHeader & { failures?: unknown[] };
+    page.failedShards = silentShards(shards);
     page.failures = shards.failures ?? [];
   }
 }

@@ -1,3 +1,4 @@
+import { permanent } from '../failure';
 import type { Held } from '../hold';
 import { classifyAnswer, classifyTransport, readErrorAnswer } from './classify-error';
 import { httpConnections, type HttpConnections } from './http-connections';
@@ -56,7 +57,7 @@ export function openByteClient({ where, urls, credentials = {}, connections, hel
     // a prefix before the paths, as of a proxy, is kept
     return { prefix: url.pathname.replace(/\/$/, ''), connections: httpConnections({ url, ...trust }, connections) };
   });
-  const authorization = authorizationOf(credentials);
+  const authorization = authorizationOf(where, credentials);
   const nextMark = requestMarks();
   let turn = 0;
   const destroyAll = () => nodes.forEach((node) => node.connections.destroy());
@@ -68,7 +69,7 @@ export function openByteClient({ where, urls, credentials = {}, connections, hel
       const node = nodes[turn++ % nodes.length];
       if (node === undefined) throw new Error(`${where}: no url`);
       try {
-        return await exchange(node, request, { ...authorization, [markHeader]: nextMark() });
+        return await exchange(node, request, { ...authorization, [markHeader]: nextMark() }, held);
       } catch (error) {
         if (error instanceof AnswerTooLarge || request.signal?.aborted === true) throw error;
         if (held?.lost) throw held.lost;
@@ -83,12 +84,19 @@ export function openByteClient({ where, urls, credentials = {}, connections, hel
   };
 }
 
-function authorizationOf({ basic, apiKey }: Credentials): Record<string, string> {
+function authorizationOf(where: string, { basic, apiKey }: Credentials): Record<string, string> {
   if (basic !== undefined) {
     const pair = Buffer.from(`${basic.username}:${basic.password}`).toString('base64');
     return { authorization: `Basic ${pair}` };
   }
-  return apiKey === undefined ? {} : { authorization: `ApiKey ${apiKey}` };
+  if (apiKey === undefined) return {};
+  if (/^[\x21-\x7e]+$/.test(apiKey)) return { authorization: `ApiKey ${apiKey}` };
+  throw permanent({
+    type: 'ClusterAuthenticationFailed',
+    where,
+    message: 'the API key has characters that no API key has, such as a line feed',
+    remedy: 'put the encoded key alone where apiKey says that it is, then retry',
+  });
 }
 
 class StrayAnswer extends Error {}
@@ -97,6 +105,7 @@ async function exchange(
   { prefix, connections }: { prefix: string; connections: HttpConnections },
   { method, path, body = [], contentType = 'application/json', timeoutMs, mostBytes = Infinity, signal }: ByteRequest,
   headers: Record<string, string>,
+  held: Held | undefined,
 ): Promise<ByteAnswer> {
   const length = body.reduce((sum, buffer) => sum + buffer.length, 0);
   return connections.exchange({
@@ -110,6 +119,10 @@ async function exchange(
     body,
     timeoutMs,
     ...(signal ? { signal } : {}),
+    begin() {
+      // it may have waited for a connection
+      if (held?.lost) throw held.lost;
+    },
     accept(head) {
       const stray = strayAnswer(headers[markHeader] ?? '', head.headers);
       if (stray) throw new StrayAnswer(stray.message);

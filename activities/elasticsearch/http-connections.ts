@@ -24,6 +24,8 @@ export interface HttpRequest {
   /** Of the whole exchange, not of the socket's silence: a server that drips bytes is no better than a silent one. */
   timeoutMs: number;
   signal?: AbortSignal;
+  /** Called right before it is sent, which is perhaps long after it was asked for: it is not sent when this throws. */
+  begin?(): void;
   /** Called once the headers of the answer are there: it is not read to its end when this throws. */
   accept?(head: HttpHead): void;
   /** With bytes that have come, or are announced: it is not read to its end when this throws. */
@@ -51,6 +53,8 @@ export interface HttpNode {
 
 /** What is read at once. More of it would be fewer system calls, and more memory for each connection. */
 const readBytes = 128 << 10;
+/** It counts what it was given at once, bodies too, as headers. */
+HTTPParser.maxHeaderSize = readBytes + (80 << 10);
 /** Of an answer that does not say how long it will be. */
 const firstBytes = 256 << 10;
 
@@ -67,11 +71,14 @@ export function httpConnections(node: HttpNode, most: number): HttpConnections {
     if (open.size >= most) return undefined;
     const made = new Connection(connect, () => {
       open.delete(made);
-      waiting.shift()?.();
+      passOn();
     });
     open.add(made);
     return made;
   }
+
+  /** Whoever was let through, and does not go, lets the next one. */
+  const passOn = () => waiting.shift()?.();
 
   function turn(signal: AbortSignal | undefined): Promise<void> {
     return new Promise((resolve, reject) => {
@@ -92,7 +99,10 @@ export function httpConnections(node: HttpNode, most: number): HttpConnections {
     async exchange(request) {
       for (;;) {
         if (isDestroyed) throw lostConnection('the client was closed');
-        if (request.signal?.aborted === true) throw reasonOf(request.signal);
+        if (request.signal?.aborted === true) {
+          passOn();
+          throw reasonOf(request.signal);
+        }
         const connection = next();
         if (connection === undefined) {
           await turn(request.signal);
@@ -104,7 +114,7 @@ export function httpConnections(node: HttpNode, most: number): HttpConnections {
           // one that is gone has told so by itself
           if (connection.isUsable) {
             idle.push(connection);
-            waiting.shift()?.();
+            passOn();
           }
         }
       }
@@ -121,12 +131,15 @@ interface UnderWay {
   request: HttpRequest;
   resolve(answer: HttpAnswer): void;
   reject(error: Error): void;
+  isBegun: boolean;
   isSent: boolean;
   isKept: boolean;
   head?: HttpHead;
   body?: Buffer;
   size: number;
   isWhole: boolean;
+  /** Nothing came behind it: what has begun there would be taken for the answer to the next request. */
+  isLast: boolean;
 }
 
 /** One socket, one request at a time. */
@@ -183,16 +196,18 @@ class Connection {
           settled();
           reject(error);
         },
+        isBegun: false,
         isSent: false,
         isKept: false,
         size: 0,
         isWhole: false,
+        isLast: false,
       };
       this.underWay = underWay;
       signal?.addEventListener('abort', abort, { once: true });
       this.ready.then(
         () => {
-          if (this.underWay === underWay) this.send(url, request, () => (underWay.isSent = true));
+          if (this.underWay === underWay) this.send(url, underWay);
         },
         (error: Error) => this.end(error),
       );
@@ -207,11 +222,15 @@ class Connection {
     if (error) this.underWay?.reject(error);
   }
 
-  private send(url: URL, { method, path, headers, body }: HttpRequest, sent: () => void): void {
+  private send(url: URL, underWay: UnderWay): void {
     const { socket } = this;
+    const { method, path, headers, body, begin } = underWay.request;
+    const sent = () => (underWay.isSent = true);
     try {
+      begin?.();
       const head = headOf(method, path, { host: url.host, ...headers });
       const pieces = [Buffer.from(head, 'latin1'), ...body];
+      underWay.isBegun = true;
       // in one system call, as far as it goes
       socket.cork();
       for (const [at, piece] of pieces.entries()) socket.write(piece, at === pieces.length - 1 ? sent : undefined);
@@ -224,9 +243,9 @@ class Connection {
   /** Answers whether there is more to be read. */
   private read(from: Buffer, bytes: number): boolean {
     const { underWay } = this;
-    if (underWay === undefined) {
+    if (underWay?.isBegun !== true) {
       // an answer that nobody has asked for: whatever comes after it would be taken for what it is not
-      this.end();
+      this.end(lostConnection('an answer came before anything was asked'));
       return false;
     }
     let failure: Error | undefined;
@@ -237,7 +256,7 @@ class Connection {
       // of `accept` and `sized`, or an answer after the answer
       failure = error as Error;
     }
-    if (underWay.isWhole) this.settle(underWay, failure === undefined);
+    if (underWay.isWhole) this.settle(underWay, failure === undefined && underWay.isLast);
     else if (failure !== undefined) this.end(failure);
     return this.isUsable;
   }
@@ -257,8 +276,10 @@ class Connection {
     if (isProvisional(head)) return;
     underWay.isKept = isKept;
     underWay.request.accept?.(head);
-    const announced = Number(head.headers['content-length'] ?? Number.NaN);
-    if (!(announced > 0)) return;
+    const text = head.headers['content-length'];
+    if (text === undefined) return;
+    if (!/^\d{1,15}$/.test(text)) throw new Error('Parse Error: content-length is no number');
+    const announced = Number(text);
     underWay.request.sized?.(announced);
     underWay.body = buffers.take(announced);
   }
@@ -266,6 +287,8 @@ class Connection {
   private bodyCame(piece: Buffer, offset: number, length: number): void {
     const { underWay } = this;
     if (underWay === undefined) return;
+    // a chunk whose length is no number
+    if (!(length >= 0)) throw new Error('Parse Error: a piece of the answer has no length');
     const size = underWay.size + length;
     underWay.request.sized?.(size);
     underWay.body = withRoom(underWay.body, underWay.size, size);
@@ -275,7 +298,10 @@ class Connection {
 
   private wholeCame(): void {
     const { underWay } = this;
-    if (underWay?.head !== undefined && !isProvisional(underWay.head)) underWay.isWhole = true;
+    if (underWay?.head === undefined || isProvisional(underWay.head)) return;
+    underWay.isWhole = true;
+    const { offset, end } = this.parser as unknown as { offset: number; end: number };
+    underWay.isLast = offset === end;
   }
 
   private settle({ head, body, size, isSent, isKept, resolve }: UnderWay, isInStep: boolean): void {

@@ -95,3 +95,10 @@ test.each([
 ])('refuses %s', (text, message) => {
   expect(() => cut(text)).toThrow(message);
 });
+
+test('a shard that is on no node counts as one of which nothing came, though older servers do not call it failed', () => {
+  const page = cut(
+    '{"took":1,"timed_out":false,"_shards":{"total":5,"successful":4,"skipped":1,"failed":0},"hits":{"hits":[]}}',
+  );
+  expect(page.failedShards).toBe(1);
+});

@@ -123,6 +123,8 @@ test.each([
     'HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nab',
     /before the answer was whole/,
   ],
+  ['has a chunk without a length', 'HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n-3\r\nab', /no length/],
+  ['has a length that is no number', 'HTTP/1.1 200 OK\r\ncontent-length: x\r\n\r\nab', /no number/],
   ['ends within its headers', 'HTTP/1.1 200 OK\r\ncontent-le', /before the answer was whole/],
   ['never begins', '', /before the answer was/],
   ['is no HTTP', 'SSH-2.0-OpenSSH_9.2\r\n', /Parse Error/],
@@ -148,6 +150,46 @@ test('a second answer is no answer to the next request', async () => {
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
   expect(accepted).toBeGreaterThan(1);
+  connections.destroy();
+});
+
+test('pieces of a second answer, too', async () => {
+  await serve((_, socket, connection) => {
+    // the rest of it would come when the next request waits for its answer
+    socket.write(`${answer('first')}${connection === 1 ? 'HTTP/1.1 200 O' : ''}`);
+  });
+  const connections = httpConnections({ url }, 1);
+  for (let turn = 0; turn < 2; turn++) expect((await connections.exchange(ask())).body.toString()).toBe('first');
+  expect(accepted).toBe(2);
+  connections.destroy();
+});
+
+test('large answers, in whatever pieces they come, leave their connection of use', async () => {
+  const body = 'x'.repeat(100_000);
+  await serve((_, socket) => socket.write(answer(body)));
+  const connections = httpConnections({ url }, 1);
+  for (let turn = 0; turn < 20; turn++) expect((await connections.exchange(ask())).body).toHaveLength(body.length);
+  expect(accepted).toBe(1);
+  connections.destroy();
+});
+
+test('what may not be sent any more is not, though it waited for a connection', async () => {
+  const asked: string[] = [];
+  await serve((request, socket) => {
+    asked.push(request);
+    socket.write(answer('x'));
+  });
+  const connections = httpConnections({ url }, 1);
+  let isLost = false;
+  const begin = () => {
+    if (isLost) throw new Error('lost');
+  };
+  const first = connections.exchange(ask({ begin }));
+  const second = connections.exchange(ask({ begin }));
+  await first;
+  isLost = true;
+  await expect(second).rejects.toThrow('lost');
+  expect(asked).toHaveLength(1);
   connections.destroy();
 });
 
