@@ -146,7 +146,7 @@ export function reachedPositions(
     if (later?.uuid !== position.uuid) return position;
     // Where no number is known of the end, that of the move says nothing: what was written since has been followed.
     const seqNos = later.seqNos.map((at, shard) => Math.max(at, position.seqNos[shard] ?? -1));
-    return { ...position, seqNos };
+    return { ...position, seqNos, ...(later.field ? { field: later.field } : {}) };
   });
 }
 

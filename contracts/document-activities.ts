@@ -69,7 +69,10 @@ export interface CopyPartResult extends CopyTotals {
 export interface ShardPositions {
   index: string;
   uuid: string;
-  /** By shard: every operation up to this sequence number is on the target. Empty of an index that is followed by a field. */
+  /**
+   * By shard: every operation up to this sequence number is on the target. Of an index that is followed by a field it is what
+   * the drain ends with, where the source has numbers; empty as long as there is more to read.
+   */
   seqNos: number[];
   /** Set where the index is followed by a field, and not by sequence numbers; the source need not have any. */
   field?: FieldPosition;
@@ -93,10 +96,18 @@ export interface FieldPosition {
   seen?: { at: number; value: string }[];
   /** What the source had been asked for before the last round: as long as it is the same nothing new can be read. */
   operations?: string;
+  /** By shard, of a source without sequence numbers: what its primaries had been asked for then. */
+  asked?: AskedPrimary[];
   /** What both sides had been asked for before a comparison that found them the same: as long as it is that, they are. */
   equal?: string;
   /** What the last comparison wrote: if the next one finds the very same missing, writing it does not help. */
   mended?: string;
+}
+
+/** Counted since the shard came to this node, or since the node was started; failed operations are not. */
+export interface AskedPrimary {
+  node: string;
+  operations: number;
 }
 
 /** What the document activities make; each names in its comment why it may run twice. */

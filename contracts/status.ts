@@ -1,4 +1,5 @@
 import type { RecordedDecision } from './decisions';
+import type { CatchUpPositions } from './catch-up';
 import type { ShardPositions } from './document-activities';
 import type { FailureInfo } from './failures';
 import type { MetadataUndo } from './metadata';
@@ -119,11 +120,8 @@ export interface CatchUpStatus {
   differences: Difference[];
   /** What could not be read in the last round. */
   unread?: Difference[];
-  /**
-   * Once drained: what the target has of each index, for the comparison. By shard where shards are followed by their
-   * numbers, and without numbers where they are not.
-   */
-  positions?: ShardPositions[];
+  /** Once drained: what the target has of each index, for the comparison, and from where it is drained once more. */
+  positions?: CatchUpPositions[];
   steps: StepStatus[];
   /** With time-series. */
   series?: SeriesStatus;

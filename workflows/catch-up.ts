@@ -155,7 +155,7 @@ class CatchUp {
       quiet = wasDraining && isQuiet ? quiet + 1 : 0;
       if (quiet >= quietRounds) {
         this.status.state = 'drained';
-        this.status.positions = this.positions.map(({ index, uuid, seqNos }) => ({ index, uuid, seqNos }));
+        this.status.positions = this.positions;
         this.tell();
         return this.status;
       }

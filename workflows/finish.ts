@@ -29,6 +29,8 @@ export async function verifyAll(
   let seen: Difference[] = [];
   const outcome = await board.runner.run({ id, phase, title: 'compare source and target' }, async (step) => {
     if (phase === 'cutover') await board.follower?.takeLate(step);
+    // before that nothing was compared
+    if (phase === 'cutover' && step.attempt > 1) await board.follower?.drainAgain(step);
     let found = await compare(board, plan, step);
     if (step.previousFailure?.type === 'VerificationFailed' && found.toRetake.length > 0) {
       for (const batch of found.toRetake) await moveBatch(board, plan, batch, true);

@@ -1,7 +1,8 @@
 import { CancellationScope, condition, workflowInfo } from '@temporalio/workflow';
-import type { CatchUpPositions, JoinedIndices } from '../contracts/catch-up';
+import { isByField, type CatchUpPositions, type JoinedIndices } from '../contracts/catch-up';
 import { batchName, targetName } from '../contracts/ids';
 import type { BatchPlan, MigrationPlan } from '../contracts/plan';
+import type { CatchUpStatus } from '../contracts/status';
 import type { FollowingState } from '../contracts/workflow-inputs';
 import { AppearedIndices, atRest } from './appeared-indices';
 import { CatchUpChild } from './catch-up-child';
@@ -124,8 +125,7 @@ export class SourceFollower {
       },
       async (step) => {
         if (this.child.hasFailed !== undefined) await this.start(step);
-        const last = await this.child.drain();
-        await this.settle(step);
+        const last = await this.untilDrained(step);
         return {
           changed: true,
           summary: `drained: ${last.written} written and ${last.deleted} deleted in all`,
@@ -133,6 +133,23 @@ export class SourceFollower {
         };
       },
     );
+  }
+
+  /**
+   * For a comparison that is made once more: what the source was written since its drain, updates and deletes too. Whoever
+   * wrote it may have been let in before the write block, and have come to its end after the last round.
+   */
+  async drainAgain(step: StepContext): Promise<void> {
+    const { runbook, catchUp } = this.board;
+    if (!runbook.catchUp) return;
+    await this.start(step, catchUp);
+    await this.untilDrained(step);
+  }
+
+  private async untilDrained(step: StepContext): Promise<CatchUpStatus> {
+    const last = await this.child.drain();
+    await this.settle(step);
+    return last;
   }
 
   /** What the indices were kept from while something was still being written to them. */
@@ -217,8 +234,8 @@ export class SourceFollower {
     };
   }
 
-  /** From where the batches have come to. */
-  private async start(step: StepContext): Promise<void> {
+  /** From where the batches have come to; @param before or from where this one had been drained. */
+  private async start(step: StepContext, before?: CatchUpStatus): Promise<void> {
     const { board, plan } = this;
     const { catchUp } = board.runbook;
     if (!catchUp) return;
@@ -228,7 +245,8 @@ export class SourceFollower {
       const batch = board.batches[number - 1];
       return batch !== undefined && batch.state !== 'waiting' && !isUnderWay(batch);
     });
-    const positions = await this.positions(step, moved);
+    const begun = await this.positions(step, moved);
+    const positions = before ? goingOn(begun, before, isByField(catchUp)) : begun;
     const series = catchUp.kind === 'time-series' ? this.series(positions, moved) : undefined;
     const deleted = new Set(board.catchUp?.series?.deleted.map(({ index }) => index));
     delete board.catchUp;
@@ -241,6 +259,7 @@ export class SourceFollower {
       ...(series ? { series } : {}),
       isPaused: board.runner.isPaused,
       isDraining: false,
+      ...(before ? { carried: carriedOn(before) } : {}),
     });
     // a child that had not started did not hear of them
     for (const joined of this.joined) await this.child.tellJoined(joined);
@@ -270,4 +289,15 @@ export class SourceFollower {
     await this.child.ended();
     await this.appeared.ended();
   }
+}
+
+function goingOn(begun: CatchUpPositions[], { positions = [] }: CatchUpStatus, byField: boolean): CatchUpPositions[] {
+  const known = (each: CatchUpPositions) =>
+    positions.find(({ index, uuid }) => index === each.index && uuid === each.uuid);
+  // what was moved after the drain was never followed, and has no field where there are no numbers
+  return begun.map((each) => known(each) ?? each).filter(({ field }) => !byField || field !== undefined);
+}
+
+function carriedOn({ positions: _drained, ...status }: CatchUpStatus): CatchUpStatus {
+  return { ...status, state: 'running', steps: [] };
 }

@@ -9,7 +9,7 @@ import type { Followed } from './changed-indices';
 import { compareSides } from './compare-sides';
 import { allOf, countWhere, largestValue, queryOf, smallestValue } from './field-requests';
 import { advanced, aged, below, cutOff, isAbove, lowerBound, within } from './field-values';
-import { readOperations, refresh } from './read-shards';
+import { readOperations, refresh, type Operations } from './read-shards';
 import { atOnce, type Place } from './requests';
 import { addWritten, placesOf, shared, writeChosen, type CatchUpSides } from './write-shard';
 
@@ -73,8 +73,11 @@ export async function followByField(
     (followed) =>
       whileItIsThere(followed, async () => {
         const { index, field } = reached.get(followed.position.index) as CatchUpPositions;
-        if (!field || field.operations === after.get(index)?.mark) return;
-        round.lag += await countAbove(field, followed, input, sides);
+        const now = after.get(index);
+        if (!field || isAtRest(field, now)) return;
+        const above = field.operations === now?.mark ? 0 : await countAbove(field, followed, input, sides);
+        // what is below, or under way, is in no count: a drain must not end on it
+        round.lag += input.deletes === 'compare' ? Math.max(1, above) : above;
       }),
   );
   return reached;
@@ -90,7 +93,16 @@ async function readOn(
 ): Promise<CatchUpPositions> {
   const windowMs = parseDuration(input.runbook.catchUp?.window ?? '60s');
   const { field, done } = aged(position.field as FieldPosition, scheduledAtMs(), windowMs);
-  if (!isChanged) return { ...position, field: advanced(field, undefined, done) };
+  const stoodAt = (reached: FieldPosition, now: Operations | undefined): CatchUpPositions => {
+    const { asked: _before, operations: _mark, ...others } = reached;
+    if (!now) return { ...position, seqNos: [], field: others };
+    const asked = now.asked.length > 0 ? { asked: now.asked } : {};
+    // not the last numbers: those may be under way, and not be read yet
+    const seqNos = now.numbered.map(({ checkpoint }) => Math.max(-1, checkpoint));
+    return { ...position, seqNos, field: { ...others, ...asked, operations: now.mark } };
+  };
+  // as asked as before: whatever the checkpoints came over since was there when it was read
+  if (!isChanged) return stoodAt(advanced(field, undefined, done), operations);
 
   const { index } = position;
   const { source } = placesOf(sides, { index, target });
@@ -126,14 +138,15 @@ async function readOn(
           tell,
         );
   if (written) addWritten(round, written);
-  const reached = advanced(field, to, done);
-  delete reached.operations;
-  if (isWhole && operations) reached.operations = operations.mark;
   return {
-    ...position,
-    field: reached,
+    ...stoodAt(advanced(field, to, done), isWhole ? operations : undefined),
     ...(written && written.refused > 0 ? { isPartial: true } : {}),
   };
+}
+
+/** Nothing came since it was read, and nothing is under way. */
+function isAtRest(field: FieldPosition, now: Operations | undefined): boolean {
+  return field.operations === now?.mark && now?.numbered.every((shard) => shard.checkpoint >= shard.maxSeqNo) === true;
 }
 
 /** The highest value, or as far as one round goes. */

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import type { AskedPrimary } from '../../contracts/document-activities';
 import type { Cluster } from '../elasticsearch/cluster';
 import { chunkNames, indexPath } from '../elasticsearch/index-names';
 import { classifyAnswer } from '../elasticsearch/classify-error';
@@ -90,7 +91,7 @@ interface OperationsAnswer {
         {
           routing?: { primary?: boolean; state?: string; node?: string };
           indexing?: { index_total?: number; delete_total?: number };
-          seq_no?: { max_seq_no?: number };
+          seq_no?: { max_seq_no?: number; global_checkpoint?: number };
         }[]
       >;
     }
@@ -100,6 +101,10 @@ interface OperationsAnswer {
 export interface Operations {
   /** Shards that have a started primary. */
   shards: number[];
+  /** Of these; empty before 6.0. */
+  numbered: ShardNow[];
+  /** Of these, where they are not numbered. */
+  asked: AskedPrimary[];
   /** What the primaries have been asked for since they are where they are; another text says that there may be more. */
   mark: string;
   /** Of a document on disk, about. */
@@ -110,7 +115,9 @@ export interface Operations {
 export async function readOperations(cluster: Cluster, names: readonly string[]): Promise<Map<string, Operations>> {
   const found = new Map<string, Operations>();
   const members = ['routing.primary', 'routing.state', 'routing.node', 'indexing.index_total', 'indexing.delete_total'];
-  const ofShards = [...members, 'seq_no.max_seq_no'].map((name) => `indices.*.shards.*.${name}`);
+  const ofShards = [...members, 'seq_no.max_seq_no', 'seq_no.global_checkpoint'].map(
+    (name) => `indices.*.shards.*.${name}`,
+  );
   const filter = ['indices.*.primaries.docs.count', 'indices.*.primaries.store.size_in_bytes', ...ofShards];
   for (const chunk of chunkNames(names)) {
     const { status, body } = await cluster.request<OperationsAnswer>({
@@ -134,14 +141,30 @@ export async function readOperations(cluster: Cluster, names: readonly string[])
               `${shard} ${routing?.node} ${indexing?.index_total} ${indexing?.delete_total} ${seq_no?.max_seq_no}`,
           ),
       );
+      const numbered = started.flatMap(({ seq_no: { max_seq_no: maxSeqNo, global_checkpoint: checkpoint } = {} }) =>
+        maxSeqNo === undefined || checkpoint === undefined ? [] : [{ maxSeqNo, checkpoint }],
+      );
       found.set(name, {
         shards: started.map(({ shard }) => shard),
+        numbered,
+        asked: numbered.length > 0 ? [] : started.map(askedPrimary),
         mark: createHash('sha256').update(marks.sort().join('\n')).digest('hex').slice(0, 16),
         documentBytes: (primaries?.store?.size_in_bytes ?? 0) / Math.max(1, primaries?.docs?.count ?? 0),
       });
     }
   }
   return found;
+}
+
+/** As its statistics tell it. */
+export function askedPrimary({
+  routing,
+  indexing,
+}: {
+  routing?: { node?: string };
+  indexing?: { index_total?: number; delete_total?: number };
+}): AskedPrimary {
+  return { node: routing?.node ?? '', operations: (indexing?.index_total ?? 0) + (indexing?.delete_total ?? 0) };
 }
 
 interface StateAnswer {

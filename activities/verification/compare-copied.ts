@@ -1,4 +1,4 @@
-import type { ShardPositions } from '../../contracts/document-activities';
+import type { AskedPrimary, ShardPositions } from '../../contracts/document-activities';
 import { isWhole, type DocumentFindings, type IndexState } from './index-state';
 
 /** What is known of a copy that was made document by document. */
@@ -24,8 +24,8 @@ export function compareCopied(
 ): DocumentFindings {
   const differences: string[] = [];
   const words = isFollowed
-    ? { after: 'it was drained', freeze: 'atCutover' }
-    : { after: 'it was copied', freeze: 'beforeMove' };
+    ? { after: 'it was drained', freeze: 'atCutover', retry: 'drains it once more' }
+    : { after: 'it was copied', freeze: 'beforeMove', retry: 'moves it once more' };
   if (!isWhole(source)) differences.push('a primary of the source is missing, and with it what would be compared');
   const later = positions === undefined ? undefined : laterThan(source, positions, words);
   if (later !== undefined) differences.push(later);
@@ -48,17 +48,29 @@ export function compareCopied(
   return { differences, adapted: [], isBehind };
 }
 
-/** Counts cannot tell an update, or an add and a delete: the source's own numbering of operations can. */
+/**
+ * Counts cannot tell an update, or an add and a delete: the source's own numbering of operations can, and where it has none,
+ * what its primaries count.
+ */
 function laterThan(
   { shards, settings }: IndexState,
-  { uuid, seqNos }: ShardPositions,
-  words: { after: string; freeze: string },
+  { uuid, seqNos, field }: ShardPositions,
+  words: { after: string; freeze: string; retry: string },
 ): string | undefined {
   if (uuid !== '' && settings['index.uuid'] !== uuid)
     return `deleted on the source and made anew since ${words.after}: abort this run, and move it by a new one`;
-  const operations = seqNos.reduce((sum, at, shard) => sum + Math.max(0, (shards[shard]?.maxSeqNo ?? -1) - at), 0);
+  const { asked = [] } = field ?? {};
+  const isAnew = asked.some(({ node, operations: at }, shard) => {
+    const now = shards[shard]?.asked;
+    return now !== undefined && (now.node !== node || now.operations < at);
+  });
+  if (isAnew)
+    return `a primary of the source moved, or its node was started anew, after ${words.after}: what was written since cannot be told. Retry, which ${words.retry}`;
+  const later = (at: number, shard: number) => (shards[shard]?.maxSeqNo ?? -1) - at;
+  const counted = (at: AskedPrimary, shard: number) => (shards[shard]?.asked?.operations ?? 0) - at.operations;
+  const operations = [...seqNos.map(later), ...asked.map(counted)].reduce((sum, more) => sum + Math.max(0, more), 0);
   if (operations === 0) return undefined;
-  return `written on the source after ${words.after}: ${operations} operations. Stop its writers, or set freeze to ${words.freeze}, then retry, which moves it once more`;
+  return `written on the source after ${words.after}: ${operations} operations. Stop its writers, or set freeze to ${words.freeze}, then retry, which ${words.retry}`;
 }
 
 /** Lucene's documents of all primaries: nested ones are counted, so a mapping that lost them is seen. */

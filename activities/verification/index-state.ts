@@ -1,3 +1,5 @@
+import type { AskedPrimary } from '../../contracts/document-activities';
+
 /** What is compared of an index, the same on both sides. */
 export interface IndexState {
   /** open or close; an index that is not there has no state at all. */
@@ -17,6 +19,8 @@ export interface ShardState {
   documents: number;
   /** -1 while nothing was ever written; left out where the server does not number operations. */
   maxSeqNo?: number;
+  /** In its place. */
+  asked?: AskedPrimary;
 }
 
 /** Whether every primary of an index is started; false where the server does not say, as of closed ones before 7.2. */

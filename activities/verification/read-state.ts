@@ -1,3 +1,4 @@
+import { askedPrimary } from '../catch-up/read-shards';
 import { pause } from '../context';
 import type { Cluster } from '../elasticsearch/cluster';
 import { indexPath } from '../elasticsearch/index-names';
@@ -20,8 +21,9 @@ interface StatsAnswer {
       shards?: Record<
         string,
         {
-          routing?: { primary?: boolean; state?: string };
+          routing?: { primary?: boolean; state?: string; node?: string };
           docs?: { count?: number };
+          indexing?: { index_total?: number; delete_total?: number };
           seq_no?: { max_seq_no?: number };
         }[]
       >;
@@ -108,12 +110,11 @@ async function readShards(cluster: Cluster, path: string): Promise<Map<string, R
   const withClosed = version.distribution === 'opensearch' || isAtLeast(version, '7.2.0');
   const { body } = await cluster.request<StatsAnswer>({
     method: 'GET',
-    path: `/${path}/_stats/docs`,
+    path: `/${path}/_stats/docs,indexing`,
     query: {
       level: 'shards',
       ignore_unavailable: true,
-      filter_path:
-        'indices.*.shards.*.routing.primary,indices.*.shards.*.routing.state,indices.*.shards.*.docs,indices.*.shards.*.seq_no.max_seq_no',
+      filter_path: ofShards.map((name) => `indices.*.shards.*.${name}`).join(','),
       ...(withClosed ? { forbid_closed_indices: false, expand_wildcards: 'all' } : {}),
     },
   });
@@ -125,12 +126,23 @@ async function readShards(cluster: Cluster, path: string): Promise<Map<string, R
       const primary = copies.find(({ routing }) => routing?.primary === true && isStarted(routing.state));
       if (!primary) continue;
       const maxSeqNo = primary.seq_no?.max_seq_no;
-      states[Number(number)] = { documents: primary.docs?.count ?? 0, ...(maxSeqNo === undefined ? {} : { maxSeqNo }) };
+      const written = maxSeqNo === undefined ? { asked: askedPrimary(primary) } : { maxSeqNo };
+      states[Number(number)] = { documents: primary.docs?.count ?? 0, ...written };
     }
     found.set(index, states);
   }
   return found;
 }
+
+const ofShards = [
+  'routing.primary',
+  'routing.state',
+  'routing.node',
+  'docs',
+  'indexing.index_total',
+  'indexing.delete_total',
+  'seq_no.max_seq_no',
+];
 
 function isStarted(state: string | undefined): boolean {
   return state === 'STARTED' || state === 'RELOCATING';

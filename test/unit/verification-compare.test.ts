@@ -4,6 +4,7 @@ import { compareIndex } from '../../activities/verification/compare-index';
 import { compareMappings } from '../../activities/verification/compare-mappings';
 import { compareSettings } from '../../activities/verification/compare-settings';
 import { reachedPositions } from '../../contracts/catch-up';
+import type { ShardPositions } from '../../contracts/document-activities';
 import type { IndexState } from '../../activities/verification/index-state';
 
 const state = (over: Partial<IndexState> = {}): IndexState => ({
@@ -172,12 +173,32 @@ describe('compareCopied', () => {
     expect(compare(position([5, 3])).differences).toEqual([]);
     expect(compare(position([4, 1]))).toEqual({
       differences: [
-        'written on the source after it was drained: 3 operations. Stop its writers, or set freeze to atCutover, then retry, which moves it once more',
+        'written on the source after it was drained: 3 operations. Stop its writers, or set freeze to atCutover, then retry, which drains it once more',
       ],
       adapted: [],
       isBehind: true,
     });
     expect(compare({ ...position([4, 1]), isFollowed: false }).differences[0]).toContain('after it was copied: 3');
+  });
+
+  it('goes by what the primaries were asked for where they give no numbers, as long as these are the same', () => {
+    const at = (...operations: number[]) => {
+      const asked = operations.map((count) => ({ node: 'n', operations: count }));
+      return { positions: { index: 'a', uuid: 'u', seqNos: [], field: { name: 'at', type: 'date' as const, asked } } };
+    };
+    const now = (node: string, ...operations: number[]) => ({
+      shards: Object.fromEntries(
+        operations.map((count, shard) => [
+          shard,
+          { documents: [6, 4][shard] ?? 0, asked: { node, operations: count } },
+        ]),
+      ),
+    });
+    const found = (source: Partial<IndexState>) => compare(at(7, 3), source).differences[0];
+    expect(found(now('n', 7, 3))).toBeUndefined();
+    expect(found(now('n', 9, 3))).toContain('written on the source after it was drained: 2 operations');
+    expect(found(now('other', 7, 3))).toContain('cannot be told. Retry, which drains it once more');
+    expect(found(now('n', 1, 3))).toContain('cannot be told');
   });
 
   it('goes by counts where a follower knows no numbers, and by the uuid always', () => {
@@ -190,12 +211,18 @@ describe('compareCopied', () => {
 });
 
 describe('reachedPositions', () => {
-  const at = (seqNos: number[], uuid = 'u') => ({ index: 'a', uuid, seqNos });
-  it.each([
+  const at = (seqNos: number[], uuid = 'u'): ShardPositions => ({ index: 'a', uuid, seqNos });
+  it.each<[string, ShardPositions[], ShardPositions[], ShardPositions[]]>([
     ['the drain is ahead of the move', [at([5, 5])], [at([9, 8])], [at([9, 8])]],
     ['moved once more after the drain', [at([9, 9])], [at([9, 8])], [at([9, 9])]],
     ['moved anew, as another index', [at([2, 2], 'new')], [at([9, 8])], [at([2, 2], 'new')]],
     ['followed without numbers', [at([5, 5])], [at([])], [at([])]],
+    [
+      'followed by a field: what the drain ended with',
+      [{ ...at([]), field: { name: 'at', type: 'date', through: '1' } }],
+      [{ ...at([]), field: { name: 'at', type: 'date', through: '2', asked: [] } }],
+      [{ ...at([]), field: { name: 'at', type: 'date', through: '2', asked: [] } }],
+    ],
     ['not followed: how far it was moved', [at([5, 5])], [], [at([5, 5])]],
   ])('%s', (_, moved, followed, expected) => expect(reachedPositions(moved, followed)).toEqual(expected));
 });
