@@ -22,6 +22,12 @@ export function heartbeat(details: unknown): void {
   context.heartbeat(details);
 }
 
+/** What was reported last, once more, in other words: nothing moves, and who looks must see why. */
+export function heartbeatAgain(detail: string): void {
+  const context = current();
+  if (context) heartbeat({ done: 0, total: 0, unit: 'documents', ...(reported.get(context) as object), detail });
+}
+
 /** Well below the heartbeat timeout of the activities that move documents; `mostSilenceMs` of hold.ts goes by it. */
 const attendEveryMs = 4_000;
 

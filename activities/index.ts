@@ -9,6 +9,7 @@ import { createSettingsActivities } from './cluster-settings/settings';
 import { attended } from './context';
 import { createCatchUpActivities } from './catch-up';
 import { createCopyActivities } from './copy';
+import { workerRates } from './copy/worker-rates';
 import { createMetadataActivities } from './metadata';
 import { createAliasActivities } from './cutover/aliases';
 import { createClusters } from './elasticsearch/cluster';
@@ -47,6 +48,7 @@ export interface Activities {
 export function createActivities({ failedDocumentsDirectory, hold = watchHold() }: ActivityPlaces): Activities {
   const clusters = createClusters();
   const deps = { clusters };
+  const ofDocuments = { ...deps, failedDocumentsDirectory, rates: workerRates(clusters) };
   const pool = new ConnectionPool();
   const hosts = createHostActivities({ pool });
   const activities: Activities['activities'] = {
@@ -64,8 +66,8 @@ export function createActivities({ failedDocumentsDirectory, hold = watchHold() 
     ...createAliasActivities(deps),
     ...createMetadataActivities(deps),
     ...createReindexActivities(deps),
-    ...createCopyActivities({ ...deps, failedDocumentsDirectory }),
-    ...createCatchUpActivities({ ...deps, failedDocumentsDirectory }),
+    ...createCopyActivities(ofDocuments),
+    ...createCatchUpActivities(ofDocuments),
   };
   for (const name of ofRequests) attend(activities, name, hold);
   return {

@@ -46,7 +46,10 @@ export interface CatchUpRoundInput extends OwnedInput {
   positions: CatchUpPositions[];
   limits: PartLimits;
   deletes: DeletesMode;
-  /** Documents that the target has refused are written again: somebody has mended the cause. */
+  /**
+   * Documents that the target has refused are written again: somebody has mended the cause. By a field nothing tells where
+   * they are, so both sides are compared for them.
+   */
   retryRefused?: boolean;
 }
 
@@ -63,7 +66,7 @@ export interface CatchUpRound extends CopyTotals {
   lag: number;
   /** Of this round. */
   causes: RefusalCause[];
-  /** Of all rounds, without what was written since; left out where a round cannot tell. */
+  /** Of all rounds, without what was written since; left out by workers of an earlier version. */
   refusedNow?: RefusalCause[];
   /** Indices that are gone, closed, made anew, rolled over. Of this round: what is over does not come again. */
   differences: Difference[];

@@ -100,6 +100,8 @@ export interface FieldPosition {
   asked?: AskedPrimary[];
   /** What both sides had been asked for before a comparison that found them the same: as long as it is that, they are. */
   equal?: string;
+  /** What the target refused in the last comparison and in rounds since, some of it as often as it was read. */
+  refused?: RefusalCause[];
   /** What the last comparison wrote: if the next one finds the very same missing, writing it does not help. */
   mended?: string;
 }

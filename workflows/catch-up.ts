@@ -16,8 +16,9 @@ import {
   type JoinedIndices,
 } from '../contracts/catch-up';
 import { parseBytes } from '../contracts/bytes';
-import { parseDuration } from '../contracts/durations';
 import { mergeCauses } from '../contracts/refusals';
+import type { PartLimits } from '../contracts/document-activities';
+import { parseDuration } from '../contracts/durations';
 import type { CatchUpStatus } from '../contracts/status';
 import type { CatchUpAnswer, CatchUpInput } from '../contracts/workflow-inputs';
 import { now } from './clock';
@@ -201,7 +202,7 @@ class CatchUp {
   }
 
   private async round(deletes: DeletesMode): Promise<CatchUpRound> {
-    const { run, runbook, owner } = this.input;
+    const { run, owner } = this.input;
     const retryRefused = this.wantsRetry;
     this.wantsRetry = false;
     const round = await this.runner.run(
@@ -209,16 +210,15 @@ class CatchUp {
       async (step) => {
         if (this.series)
           this.positions = await this.series.look(step, this.positions, workflowInfo().parent?.workflowId);
+        // of each attempt: who retries a round that was stuck may have changed its limits
+        const { runbook } = this.input;
         const done = await step.activities.catchUpRound({
           run,
           runbook,
           owner,
           step: step.id,
           positions: this.positions,
-          limits: {
-            bulkBytes: parseBytes(runbook.copy?.limits.bulkBytes ?? '5mb'),
-            bulksInFlight: runbook.copy?.limits.bulksInFlight ?? 4,
-          },
+          limits: limitsOf(runbook),
           deletes,
           ...(retryRefused ? { retryRefused } : {}),
         });
@@ -280,6 +280,17 @@ class CatchUp {
     const send = () => getExternalWorkflowHandle(parent.workflowId).signal(catchUpChangedSignal, copy);
     this.told = this.told.then(() => CancellationScope.nonCancellable(send)).catch(() => undefined);
   }
+}
+
+/** Where nothing is copied they are what a copy would have; and refused documents have no bound, as nobody could change it. */
+function limitsOf({ copy }: CatchUpInput['runbook']): PartLimits {
+  const most = copy?.failedDocuments.most ?? undefined;
+  return {
+    bulkBytes: parseBytes(copy?.limits.bulkBytes ?? '5mb'),
+    bulksInFlight: copy?.limits.bulksInFlight ?? 4,
+    pauseAbove: copy?.limits.pauseAbove ?? { heapPercent: 95, diskWatermark: 'high', red: true },
+    ...(most === undefined ? {} : { mostRefused: most }),
+  };
 }
 
 function summaryOf({ written, deleted, lag }: CatchUpRound): string {

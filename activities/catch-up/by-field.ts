@@ -1,6 +1,7 @@
 import type { CatchUpPositions, CatchUpRound, CatchUpRoundInput } from '../../contracts/catch-up';
 import type { FieldPosition } from '../../contracts/document-activities';
 import { parseDuration } from '../../contracts/durations';
+import { mergeCauses } from '../../contracts/refusals';
 import { heartbeat, scheduledAtMs, throwIfCancelled } from '../context';
 import { allShards } from '../copy/part-reader';
 import { partFileName } from '../copy/failed-documents';
@@ -9,11 +10,12 @@ import type { Followed } from './changed-indices';
 import { compareSides } from './compare-sides';
 import { allOf, countWhere, largestValue, queryOf, smallestValue } from './field-requests';
 import { advanced, aged, below, cutOff, isAbove, lowerBound, within } from './field-values';
+import { lacksDocuments } from './refused-ranges';
+import { readAtOnce } from './round-rates';
 import { readOperations, refresh, type Operations } from './read-shards';
 import { atOnce, type Place } from './requests';
 import { addWritten, placesOf, shared, writeChosen, type CatchUpSides } from './write-shard';
 
-const indicesAtOnce = 4;
 /** Above what was read before, in one round: what a killed round does again is bounded. */
 const mostDocuments = 250_000;
 /** Of a page, by what a document takes on disk, where it is compressed. */
@@ -45,22 +47,28 @@ export async function followByField(
     sides.source,
     changed.map(({ position }) => position.index),
   );
-  const limits = shared(input.limits, Math.min(indicesAtOnce, indices.length));
-  await atOnce(indicesAtOnce, indices, (followed) =>
+  const limits = shared(input.limits, Math.min(readAtOnce, indices.length));
+  await atOnce(readAtOnce, indices, (followed) =>
     whileItIsThere(followed, async () => {
       throwIfCancelled(sides.signal);
       const { index } = followed.position;
       const position = await readOn(followed, isChanged(followed), { ...input, limits }, sides, round);
-      if (input.deletes !== 'defer' && position.field) {
+      const isAskedFor = input.deletes !== 'defer' || (input.retryRefused === true && lacksDocuments(position));
+      if (isAskedFor && position.field) {
         const compared = await compareSides({ ...followed, position }, { ...input, limits }, sides);
         addWritten(round, compared);
         round.deleted += compared.deleted;
         round.lag += compared.left;
         round.differences.push(...compared.differences);
-        if (compared.refused > 0) position.isPartial = true;
-        const { mended: _mended, equal: _equal, ...field } = position.field;
-        const { mended, equal } = compared;
-        position.field = { ...field, ...(mended === undefined ? {} : { mended }), ...(equal ? { equal } : {}) };
+        const { mended: _mended, equal: _equal, refused: before, ...field } = position.field;
+        const { mended, equal, lacking = before } = compared;
+        position.field = {
+          ...field,
+          ...(mended === undefined ? {} : { mended }),
+          ...(equal ? { equal } : {}),
+          ...(lacking?.length ? { refused: lacking } : {}),
+        };
+        if (compared.lacking?.length === 0) delete position.isPartial;
       }
       reached.set(index, position);
       heartbeat({ done: reached.size, total: names.length, unit: 'indices', detail: `${index} is followed` });
@@ -68,7 +76,7 @@ export async function followByField(
   );
   const after = await readOperations(sides.source, [...reached.keys()]);
   await atOnce(
-    indicesAtOnce,
+    readAtOnce,
     indices.filter(({ position }) => reached.has(position.index)),
     (followed) =>
       whileItIsThere(followed, async () => {
@@ -98,7 +106,7 @@ async function readOn(
     if (!now) return { ...position, seqNos: [], field: others };
     const asked = now.asked.length > 0 ? { asked: now.asked } : {};
     // not the last numbers: those may be under way, and not be read yet
-    const seqNos = now.numbered.map(({ checkpoint }) => Math.max(-1, checkpoint));
+    const seqNos = now.numbered.map(({ checkpoint }) => checkpoint);
     return { ...position, seqNos, field: { ...others, ...asked, operations: now.mark } };
   };
   // as asked as before: whatever the checkpoints came over since was there when it was read
@@ -117,8 +125,10 @@ async function readOn(
     ...(isWhole || to === undefined ? {} : { lte: to }),
   };
   const total = await countWhere(source, [within(field, range), query]);
-  const tell = (read: number, heldBack = 'writing what has changed') =>
-    heartbeat({ done: Math.min(read, total), total, unit: 'documents', detail: `${index}: ${heldBack}` });
+  const tell = (read: number) => {
+    const detail = `${index}: ${sides.rates.words(input.limits.bulkBytes)}`;
+    heartbeat({ done: Math.min(read, total), total, unit: 'documents', detail });
+  };
   tell(0);
   const written =
     total === 0
@@ -132,16 +142,16 @@ async function readOn(
             scrollDocuments: pageDocuments(operations?.documentBytes ?? 0, input.limits.bulkBytes),
             query: allOf([within(field, range), query]),
             name: `${partFileName(target, 0, 0)}-by-field`,
+            refusedIn: 'field',
           },
           input,
           sides,
           tell,
         );
   if (written) addWritten(round, written);
-  return {
-    ...stoodAt(advanced(field, to, done), isWhole ? operations : undefined),
-    ...(written && written.refused > 0 ? { isPartial: true } : {}),
-  };
+  const refused = mergeCauses([...(field.refused ?? []), ...(written?.causes ?? [])]);
+  const reached = { ...advanced(field, to, done), ...(refused.length > 0 ? { refused } : {}) };
+  return stoodAt(reached, isWhole ? operations : undefined);
 }
 
 /** Nothing came since it was read, and nothing is under way. */

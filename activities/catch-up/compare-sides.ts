@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { CatchUpRoundInput } from '../../contracts/catch-up';
-import type { Difference } from '../../contracts/status';
+import { mergeCauses } from '../../contracts/refusals';
+import type { Difference, RefusalCause } from '../../contracts/status';
 import { heartbeat, throwIfCancelled } from '../context';
 import { bytesOf, type Page } from '../copy/cut-hits';
 import { partFileName } from '../copy/failed-documents';
@@ -13,6 +14,7 @@ import type { DocumentKey } from './documents';
 import { allOf, countWhere, queryOf } from './field-requests';
 import { bucketOf, bucketsFor, idDigest, type IdDigest } from './id-digest';
 import { idOf, keyOfHit, nameOf, readIds, searchIds, textOf } from './read-ids';
+import { lacksDocuments } from './refused-ranges';
 import { readOperations, readSettings, readShards, refresh } from './read-shards';
 import type { Place } from './requests';
 import { placesOf, writeChosen, type CatchUpSides, type ShardWritten } from './write-shard';
@@ -26,6 +28,8 @@ interface Compared extends ShardWritten {
   mended?: string;
   /** See FieldPosition. */
   equal?: string;
+  /** What the target is without now, as it refuses it; left out where nothing was written anew. */
+  lacking?: RefusalCause[];
 }
 
 /** One side's documents: ids, routings and versions, in pages. */
@@ -62,7 +66,7 @@ export async function compareSides(
   // what a query chooses may change with the time
   const isMarked = operations !== undefined && onTarget !== undefined && query === undefined;
   const marks = isMarked ? `${operations.mark} ${onTarget.mark}` : undefined;
-  if (marks !== undefined && marks === field?.equal) return { ...compared, equal: marks };
+  if (marks !== undefined && marks === field?.equal) return { ...compared, equal: marks, lacking: [] };
 
   const places = placesOf(sides, { index, target });
   await Promise.all([refresh(sides.source, [index]), refresh(sides.target, [target])]);
@@ -75,12 +79,14 @@ export async function compareSides(
   const [ofSource, ofTarget] = [idDigest(buckets), idDigest(buckets)];
   await Promise.all([digest(there, ofSource, documents), digest(here, ofTarget, documents)]);
   const differing = ofSource.differing(ofTarget);
-  if (differing.length === 0) return marks === undefined ? compared : { ...compared, equal: marks };
+  if (differing.length === 0) return { ...compared, lacking: [], ...(marks === undefined ? {} : { equal: marks }) };
 
   // Only at rest: while documents come and go the next comparison finds others.
   if (input.deletes === 'compare') compared.mended = markOf(differing, ofSource, ofTarget);
-  if (compared.mended !== undefined && compared.mended === field?.mended) {
-    if (position.isPartial !== true) {
+  const isMended = compared.mended !== undefined && compared.mended === field?.mended;
+  // what was refused may be taken now, somebody says
+  if (isMended && input.retryRefused !== true) {
+    if (!lacksDocuments(position)) {
       const what = `documents differ from the source's, in ${differing.length} of ${buckets} parts, and stay so though they were written and deleted once more: something else writes to the target, or two of the same id under different routings fall on one shard there`;
       compared.differences.push({ where: `index ${index}`, what });
     }
@@ -106,7 +112,7 @@ export async function compareSides(
     const missing = [...listed.values()].filter(({ key, version }) => found.get(nameOf(key))?.version !== version);
     await write([...new Set(missing.map(({ key }) => key.id))], { index, target, query }, input, sides, compared);
   }
-  return compared;
+  return { ...compared, lacking: mergeCauses(compared.causes) };
 }
 
 async function write(
@@ -128,6 +134,7 @@ async function write(
         scrollDocuments: idsOfPage,
         query: allOf([{ ids: { values } }, query]),
         name: `${partFileName(target, 0, 0)}-compared`,
+        refusedIn: 'comparison',
       },
       input,
       sides,

@@ -3,20 +3,27 @@ import type { MigrationRunbook } from '../../contracts/runbook';
 import { cancellationSignal, heartbeat } from '../context';
 import type { CopyDependencies } from '../copy';
 import { readingOf } from '../copy/part-reader';
+import { workerRates } from '../copy/worker-rates';
 import { askingAgain } from '../elasticsearch/asking-again';
 import type { Cluster } from '../elasticsearch/cluster';
 import { reporting } from '../elasticsearch/reporting';
 import { permanent } from '../failure';
 import { readFieldPositions } from './field-positions';
 import { beginCatchUp, endCatchUp, readPositions } from './positions';
+import { refusalBounds } from './refused-ranges';
 import { catchUpRound } from './round';
+import { joinRates, passing } from './round-rates';
 import { readSeries } from './series';
 import { failedDirectoryOf } from './write-shard';
 
 /** Requests to the source at once: shards that are read side by side, each a page ahead. */
 const readConnections = 8;
 
-export function createCatchUpActivities({ clusters, failedDocumentsDirectory }: CopyDependencies): CatchUpActivities {
+export function createCatchUpActivities({
+  clusters,
+  failedDocumentsDirectory,
+  rates: ofWorker = workerRates(clusters),
+}: CopyDependencies): CatchUpActivities {
   /** What they are asked here besides documents are reads, refreshes, and settings that are as they should be the second time. */
   async function bothSides(runbook: MigrationRunbook): Promise<{ source: Cluster; target: Cluster }> {
     const [source, target] = await Promise.all([
@@ -67,16 +74,20 @@ export function createCatchUpActivities({ clusters, failedDocumentsDirectory }: 
         clusters.openBytes(runbook, 'target', { connections: limits.bulksInFlight + 2 }),
       ]);
       const signal = cancellationSignal();
+      const rates = joinRates(ofWorker, input);
       try {
         return await catchUpRound(input, {
           source,
           target,
-          reader,
-          writer,
+          reader: passing(reader, rates.source),
+          writer: passing(writer, rates.target),
+          rates,
+          allowed: refusalBounds(input),
           failedDirectory: failedDirectoryOf(failedDocumentsDirectory, owner),
           ...(signal ? { signal } : {}),
         });
       } finally {
+        rates.leave();
         reader.close();
         writer.close();
       }

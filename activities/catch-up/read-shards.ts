@@ -142,7 +142,7 @@ export async function readOperations(cluster: Cluster, names: readonly string[])
           ),
       );
       const numbered = started.flatMap(({ seq_no: { max_seq_no: maxSeqNo, global_checkpoint: checkpoint } = {} }) =>
-        maxSeqNo === undefined || checkpoint === undefined ? [] : [{ maxSeqNo, checkpoint }],
+        maxSeqNo === undefined || checkpoint === undefined ? [] : [{ maxSeqNo, checkpoint: Math.max(-1, checkpoint) }],
       );
       found.set(name, {
         shards: started.map(({ shard }) => shard),

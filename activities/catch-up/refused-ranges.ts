@@ -1,6 +1,7 @@
-import type { CatchUpPositions, RefusedRange } from '../../contracts/catch-up';
+import type { CatchUpPositions, CatchUpRoundInput, RefusedRange } from '../../contracts/catch-up';
 import { mergeCauses } from '../../contracts/refusals';
 import type { RefusalCause } from '../../contracts/status';
+import { refusalBound, type RefusalBound } from '../copy/refusal-bound';
 
 /** Positions go through the history with every round: where more is refused, larger ranges are read again. */
 const mostRanges = 20;
@@ -24,10 +25,35 @@ export function withRange(ranges: readonly RefusedRange[], range: RefusedRange):
 
 /** What the target lacks of these indices because it refused it. */
 export function refusedNow(positions: readonly CatchUpPositions[]): RefusalCause[] {
-  return mergeCauses(positions.flatMap(({ refused = [] }) => refused.flatMap(({ causes }) => causes)));
+  return mergeCauses(positions.flatMap((position) => [...ofRanges(position), ...(position.field?.refused ?? [])]));
+}
+
+function ofRanges({ refused = [] }: CatchUpPositions): RefusalCause[] {
+  return refused.flatMap(({ causes }) => causes);
 }
 
 /** Counts of documents then say nothing of deletes. */
-export function lacksDocuments({ isPartial, refused = [] }: CatchUpPositions): boolean {
-  return isPartial === true || refused.length > 0;
+export function lacksDocuments({ isPartial, refused = [], field }: CatchUpPositions): boolean {
+  return isPartial === true || refused.length > 0 || (field?.refused ?? []).length > 0;
 }
+
+/**
+ * How many refused documents a round may add. By sequence number those of all rounds count, as each is refused once. By a
+ * field the same document is read again in each round, and once more where both sides are compared.
+ */
+export function refusalBounds({
+  positions,
+  limits: { mostRefused },
+  retryRefused,
+}: Pick<CatchUpRoundInput, 'positions' | 'limits' | 'retryRefused'>): Record<RefusedIn, RefusalBound> {
+  // those that are driven again are counted as they come
+  const known = retryRefused === true ? [] : positions.flatMap(ofRanges);
+  const before = known.reduce((sum, { count }) => sum + count, 0);
+  return {
+    sequence: refusalBound(mostRefused, before),
+    field: refusalBound(mostRefused, 0),
+    comparison: refusalBound(mostRefused, 0),
+  };
+}
+
+export type RefusedIn = 'sequence' | 'field' | 'comparison';

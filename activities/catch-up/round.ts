@@ -5,6 +5,7 @@ import { heartbeat, throwIfCancelled } from '../context';
 import { followByField } from './by-field';
 import { changeOf, lookAtIndices, type Followed } from './changed-indices';
 import { refusedNow, withRange } from './refused-ranges';
+import { readAtOnce } from './round-rates';
 import { readSettings, readShards, readStates, refresh } from './read-shards';
 import { atOnce } from './requests';
 import { searchDeletes } from './search-deletes';
@@ -12,7 +13,6 @@ import { addWritten, shared, writeShard, type CatchUpSides, type ShardOperations
 
 /** Indices that are looked at together: their checkpoints are no older than it takes to follow them. */
 const indicesAtOnce = 100;
-const shardsAtOnce = 4;
 const searchesAtOnce = 2;
 /** Of a shard in one round: what a killed round does again is bounded, however far behind the target is. */
 const mostOperations = 250_000;
@@ -33,6 +33,7 @@ export async function catchUpRound(input: CatchUpRoundInput, sides: CatchUpSides
     replaced: 0,
     lag: 0,
     causes: [],
+    refusedNow: [],
     differences: [],
     unread: [],
   };
@@ -42,8 +43,7 @@ export async function catchUpRound(input: CatchUpRoundInput, sides: CatchUpSides
     heartbeat({ done: round.positions.length, total: input.positions.length, unit: 'indices' });
   }
   round.causes = mergeCauses(round.causes);
-  // by a field it is not known where they are: the comparison before the cutover writes what is missing
-  if (round.positions.every(({ field }) => field === undefined)) round.refusedNow = refusedNow(round.positions);
+  round.refusedNow = refusedNow(round.positions);
   return round;
 }
 
@@ -167,21 +167,21 @@ async function writeAll(
 ): Promise<WrittenShard[]> {
   const done: WrittenShard[] = [];
   const total = moved.reduce((sum, { afterSeqNo, toSeqNo }) => sum + toSeqNo - afterSeqNo, 0);
-  const limits = shared(input.limits, Math.min(shardsAtOnce, moved.length));
+  const limits = shared(input.limits, Math.min(readAtOnce, moved.length));
   const underWay = new Map<MovedShard, number>();
   let finished = 0;
-  function report(index: string, heldBack?: string): void {
+  function report(index: string): void {
     let now = finished;
     for (const documents of underWay.values()) now += documents;
-    const detail = `${index}: ${heldBack ?? 'writing what has changed'}`;
+    const detail = `${index}: ${sides.rates.words(input.limits.bulkBytes)}`;
     heartbeat({ done: now, total, unit: 'documents', detail });
   }
-  await atOnce(shardsAtOnce, moved, (shard) =>
+  await atOnce(readAtOnce, moved, (shard) =>
     whileItIsThere(shard.followed, async () => {
       throwIfCancelled(sides.signal);
-      const result = await writeShard(shard, { ...input, limits }, sides, (documents, heldBack) => {
+      const result = await writeShard(shard, { ...input, limits }, sides, (documents) => {
         underWay.set(shard, documents);
-        report(shard.index, heldBack);
+        report(shard.index);
       });
       underWay.delete(shard);
       const operations = shard.toSeqNo - shard.afterSeqNo;

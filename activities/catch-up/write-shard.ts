@@ -5,10 +5,13 @@ import type { RefusalCause } from '../../contracts/status';
 import { failedDocuments, partFileName } from '../copy/failed-documents';
 import { readingOf, type PartRange, type Reading } from '../copy/part-reader';
 import { pump, type PumpOptions } from '../copy/pump';
+import type { RefusalBound } from '../copy/refusal-bound';
+import type { PartRates } from '../copy/worker-rates';
 import type { ByteClient } from '../elasticsearch/byte-client';
 import type { Cluster } from '../elasticsearch/cluster';
 import { settleConflicts, settlingConflicts } from './conflicts';
 import { wantsType } from './documents';
+import type { RefusedIn } from './refused-ranges';
 import type { Place } from './requests';
 
 /** Both clusters, as an activity has them. */
@@ -17,6 +20,9 @@ export interface CatchUpSides {
   target: Cluster;
   reader: ByteClient;
   writer: ByteClient;
+  /** What this round shares with the parts of its worker. */
+  rates: PartRates;
+  allowed: Record<RefusedIn, RefusalBound>;
   /** Directory for documents that the target refuses. */
   failedDirectory: string;
   signal?: AbortSignal;
@@ -56,7 +62,7 @@ export async function writeShard(
   operations: ShardOperations,
   input: Pick<CatchUpRoundInput, 'runbook' | 'limits'>,
   sides: CatchUpSides,
-  onProgress: (documents: number, heldBack?: string) => void,
+  onProgress: (documents: number) => void,
 ): Promise<ShardWritten> {
   const { index, target, shard, afterSeqNo, toSeqNo } = operations;
   const reading = readingOf(sides.source.version);
@@ -66,6 +72,7 @@ export async function writeShard(
     part: { index, shard, afterSeqNo, toSeqNo },
     reading: toSeqNo - afterSeqNo <= withoutPit ? 'sequence' : reading,
     name: partFileName(target, shard, afterSeqNo),
+    refusedIn: 'sequence',
   };
   return writeChosen(chosen, input, sides, onProgress);
 }
@@ -77,15 +84,15 @@ interface Chosen extends Pick<ShardOperations, 'index' | 'target'>, Pick<PumpOpt
   query?: Record<string, unknown>;
   /** Of the file of those that the target refuses. */
   name: string;
+  refusedIn: RefusedIn;
 }
 
 /** Reads the chosen documents and writes them, conflicts settled. */
 export async function writeChosen(
-  { index, target: onTarget, part, reading, query, name, scrollDocuments }: Chosen,
+  { index, target: onTarget, part, reading, query, name, refusedIn, scrollDocuments }: Chosen,
   { runbook, limits }: Pick<CatchUpRoundInput, 'runbook' | 'limits'>,
   sides: CatchUpSides,
-  /** With the reason, where the target holds back: who looks at a round that stands still must see why. */
-  onProgress: (documents: number, heldBack?: string) => void,
+  onProgress: (documents: number) => void,
 ): Promise<ShardWritten> {
   const { source, target } = placesOf(sides, { index, target: onTarget });
   const { version } = sides.target;
@@ -111,19 +118,18 @@ export async function writeChosen(
     },
     ...(scrollDocuments === undefined ? {} : { scrollDocuments }),
     batchBytes: limits.bulkBytes,
-    holder: sides,
     mostInFlight: limits.bulksInFlight,
+    gates: sides.rates,
     ...(limits.docsPerSec === undefined ? {} : { docsPerSec: limits.docsPerSec }),
     ...(limits.bytesPerSec === undefined ? {} : { bytesPerSec: limits.bytesPerSec }),
     ...(sides.signal ? { signal: sides.signal } : {}),
-    onProgress: ({ written, superseded, refused, pushedBack, reason }) =>
-      onProgress(
-        written + superseded + refused,
-        pushedBack > 0 ? `held back ${pushedBack} times${reason === undefined ? '' : `: ${reason}`}` : undefined,
-      ),
-    onRefused: (document) => failed.add(document),
-  });
-  await failed.written();
+    onProgress: ({ written, superseded, refused }) => onProgress(written + superseded + refused),
+    onRefused: (document) => {
+      failed.add(document);
+      sides.allowed[refusedIn](document, onTarget);
+    },
+    // what was refused is what whoever looks for the cause needs
+  }).finally(() => failed.written());
   return {
     written: done.written + replaced,
     superseded: done.superseded - replaced,

@@ -7,10 +7,10 @@ import type { Cluster } from '../elasticsearch/cluster';
 import { permanent, transient } from '../failure';
 import type { ByteClient } from '../elasticsearch/byte-client';
 import { durableIndex, type Durable } from './durable';
-import type { RefusedDocument } from './bulk-writer';
 import type { FailedDocuments } from './failed-documents';
 import { readingOf } from './part-reader';
 import { pump, type PumpProgress } from './pump';
+import { refusalBound } from './refusal-bound';
 import type { PartRates } from './worker-rates';
 
 /** What a heartbeat carries besides progress: where the next attempt goes on. */
@@ -98,7 +98,7 @@ export async function copyPart(
   let reportFailure: Error | undefined;
   const note = (made: PumpProgress) => void report(made).catch((error: unknown) => (reportFailure ??= error as Error));
   const gates = rates(() => note(lastMade ?? noneYet(before.throughSeqNo)));
-  const allowed = bound(limits.mostRefused, before.refused, index);
+  const allowed = refusalBound(limits.mostRefused, before.refused);
   try {
     const progress = await pump({
       part: { ...part, afterSeqNo: before.throughSeqNo },
@@ -123,7 +123,7 @@ export async function copyPart(
       onProgress: note,
       onRefused: (document) => {
         failed.add(document);
-        allowed(document);
+        allowed(document, index);
       },
     });
     isOver = true;
@@ -151,23 +151,6 @@ function resultOf({ terms: _own, ...result }: PartCheckpoint): PartCheckpoint {
 
 function noneYet(throughSeqNo: number): PumpProgress {
   return { throughSeqNo, written: 0, superseded: 0, refused: 0, bytes: 0, pushedBack: 0 };
-}
-
-/** A mapping that is wrong for all must not be found out document by document. */
-function bound(most: number | undefined, before: number, index: string): (document: RefusedDocument) => void {
-  let refused = before;
-  return ({ status, type, reason }) => {
-    refused++;
-    if (most === undefined || refused <= most) return;
-    throw permanent({
-      type: 'DocumentsRefused',
-      message: `the target has refused more documents than copy.failedDocuments.most allows`,
-      where: `target cluster: ${index}`,
-      why: `the last of them: HTTP ${status} ${type}: ${reason}`.slice(0, 2000),
-      remedy:
-        "mend what the reason names: settings or mapping of the target's index, then retry; or allow more of them by tune --failed-documents, then retry",
-    });
-  };
 }
 
 /** Whether all that was acknowledged since the terms were read will outlive a crash of the target. */

@@ -5,19 +5,21 @@ import type { ByteClients, Clusters } from '../elasticsearch/cluster';
 import { copyPart } from './copy-part';
 import { failedDocuments, partFileName } from './failed-documents';
 import { planParts } from './plan-parts';
-import { workerRates } from './worker-rates';
+import { workerRates, type WorkerRates } from './worker-rates';
 
 export interface CopyDependencies {
   clusters: Clusters & ByteClients;
   /** Directory of this worker for documents that targets refuse. */
   failedDocumentsDirectory: string;
+  /** Of this worker; those of these activities alone unless given. */
+  rates?: WorkerRates;
 }
 
 export function createCopyActivities({
   clusters,
   failedDocumentsDirectory,
+  rates = workerRates(clusters),
 }: CopyDependencies): Pick<DocumentActivities, 'planParts' | 'copyPart'> {
-  const rates = workerRates(clusters);
   return {
     /** May run twice: it changes nothing but for a refresh, and answers with the source as it is then. */
     async planParts({ runbook, indices }) {

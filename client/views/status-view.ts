@@ -156,7 +156,8 @@ function catchUpLine({ catchUp }: LiveStatus, { now, paint }: StatusViewOptions)
   const unread = (catchUp.unread ?? []).map(({ where, what }) => paint.yellow(`! ${where}: ${what}`));
   const held = catchUp.steps.flatMap(({ progress, retrying }: LiveStep) => {
     if (retrying) return [paint.yellow(`! attempt ${retrying.attempt}, last failure: ${retrying.lastFailure}`)];
-    return progress?.detail?.includes('held back') ? [paint.yellow(`! ${progress.detail}`)] : [];
+    const { detail = '' } = progress ?? {};
+    return /held back|paused by itself/.test(detail) ? [paint.yellow(`! ${detail}`)] : [];
   });
   const line = `Catch-up by ${kind}: ${paintState(state, paint)}, ${words.join(', ')}`;
   return [line, ...series, ...held, ...unread.slice(0, 5)].join('\n');
