@@ -1,6 +1,10 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
 import { differences, digestIndices } from '../../lab/digest';
 import { must, startPairOperator, type PairOperator } from '../support/pair-operator';
+import { documentDifferences, readDocuments } from '../support/read-documents';
 import { makeIndex, pairRunbook, sharedPair } from '../support/shared-pair';
+import { startWriter } from '../support/writer';
 
 /** Whole runs that follow a live source: what is found when the source is not as quiet, or as whole, as it should be. */
 
@@ -49,4 +53,61 @@ test.each([
   expect([status.state, status.differences]).toEqual(['completed', []]);
   expect(status.catchUp).toMatchObject({ state: 'drained', deleted: 1 });
   expect(await unlike([`${run}-a`])).toEqual([]);
+});
+
+/** The example with only addresses, names and the place of the repository put in their place. */
+function fromExample(run: string, catchUp?: string): string {
+  const text = readFileSync(path.join(__dirname, '..', '..', 'examples', '07-snapshot-and-follow.yaml'), 'utf8')
+    .replace('http://127.0.0.1:9200', pair.source)
+    .replace('http://127.0.0.1:9201', pair.target)
+    .replace('name: big-and-live', `name: ${run}`)
+    .replace("'big-*'", `'${run}-*'`)
+    .replace('/mnt/nas/snapshots', `${pair.repositoryDir}/${run}`)
+    .replace('kind: sequence', catchUp ?? 'kind: sequence');
+  const file = path.join(operator.directory, `${run}.yaml`);
+  writeFileSync(file, text);
+  return file;
+}
+
+test.each([
+  ['as it is', 'big', undefined],
+  ['by a field that every write sets', 'big-dated', 'kind: time-field\n  field: at\n  window: 3s'],
+])('snapshot, then follow: the example %s, while an application writes', async (_, run, catchUp) => {
+  const indices = [`${run}-1`, `${run}-2`];
+  for (const [at, index] of indices.entries()) {
+    await makeIndex(pair.source, index, 3000, { number_of_shards: 2 - at, 'index.gc_deletes': '1s' });
+    await must(`${pair.source}/${index}/_mapping`, 'PUT', { properties: { at: { type: 'date' } } });
+  }
+  const application = startWriter(pair.source, indices, {
+    seed: 7,
+    perSecond: 200,
+    ids: 4000,
+    members: () => `"at":${Date.now()},`,
+  });
+  try {
+    await operator.tell('start', fromExample(run, catchUp));
+    const waiting = await operator.reach(run, 'the gate', ({ state }) => state === 'waiting');
+    expect(waiting.batches.flatMap(({ steps }) => steps.map(({ id, state }) => `${id} ${state}`))).toContain(
+      'batch-0001/restore done',
+    );
+    const { written = 0, rounds = 0 } = waiting.catchUp ?? {};
+    await operator.reach(
+      run,
+      'what is written since',
+      (now) => (now.catchUp?.written ?? 0) > written + 100 && (now.catchUp?.rounds ?? 0) > rounds,
+    );
+    await operator.tell('approve', run, 'cutover', '--reason', 'test');
+    // it goes on until the write block meets it, as applications do
+    const status = await operator.ended(run);
+    expect([status.state, status.differences]).toEqual(['completed', []]);
+  } finally {
+    const { adds, deletes, refused } = await application.stop();
+    expect([adds > 100, deletes > 20, refused > 0]).toEqual([true, true, true]);
+  }
+  for (const index of indices) {
+    await must(`${pair.source}/${index}/_settings`, 'PUT', { 'index.blocks.write': null });
+    const [source, target] = [await readDocuments(pair.source, index), await readDocuments(pair.target, index)];
+    expect(source.size).toBeGreaterThan(2000);
+    expect(documentDifferences(source, target)).toEqual([]);
+  }
 });
