@@ -38,7 +38,6 @@ export class CatchUpChild {
     this.handedOver = undefined;
     const begun = board.steering;
     const { wantsRetry } = this;
-    this.wantsRetry = false;
     const child = await startChild<(input: CatchUpInput) => Promise<CatchUpAnswer>>(workflowTypes.catchUp, {
       workflowId: catchUpWorkflowId(board.run),
       args: [{ ...input, wantsRetry: input.wantsRetry === true || wantsRetry }],
@@ -62,7 +61,9 @@ export class CatchUpChild {
       if (!isCancellation(error)) this.failedWith(error);
     });
     await board.tellSince(begun, (message) => child.signal(decideSignal, message));
-    if (this.wantsRetry) await this.retryRefused();
+    // asked for while it was starting, it has not heard of it
+    if (wantsRetry) this.wantsRetry = false;
+    else if (this.wantsRetry) await this.retryRefused();
   }
 
   /** One that has ended does not mind: the next one is told. */
