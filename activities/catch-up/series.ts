@@ -6,6 +6,7 @@ import type { Cluster } from '../elasticsearch/cluster';
 import { whatCannotBe } from '../metadata/indices';
 import { planBatches } from '../planning/batches';
 import { fieldProblem } from '../planning/checks/document-checks';
+import { staysInStream } from '../planning/data-streams';
 import { factsOf } from '../planning/inspect';
 import { readNames } from '../planning/read-cluster';
 import { readIndices, readSelected } from '../planning/read-indices';
@@ -111,10 +112,11 @@ async function whyNot(
 }
 
 /** What the checks of a plan refuse of an index as it is on the source. */
-function whyNotReadable(index: SelectedIndex, { method, catchUp }: MigrationRunbook): string | undefined {
+function whyNotReadable(index: SelectedIndex, runbook: MigrationRunbook): string | undefined {
+  const { method, catchUp } = runbook;
   const { status, dataStream, health, hasSource, settings } = index;
-  if (dataStream !== undefined)
-    return `it is a backing index of the data stream ${dataStream}, which takes no documents with versions of their own`;
+  if (staysInStream(index, runbook))
+    return `it is a backing index of the data stream ${dataStream}, which takes no documents with versions of their own; give it another name by rename`;
   if (settings['index.store.type'] === 'snapshot') return 'it is mounted from a snapshot';
   if (health === 'red') return 'it has no primary shard at present; it is taken once it has';
   const unlike = status === 'open' && catchUp && isByField(catchUp) ? fieldProblem(catchUp.kind, index) : undefined;

@@ -47,7 +47,7 @@ export function adaptIndex(
   const { settings, afterLoad, notes, refusals } = adaptSettings(index.settings, {
     target,
     isOldIndex,
-    overrides: shape.settings,
+    overrides: isBackingIndex(index) ? { 'index.hidden': null, ...shape.settings } : shape.settings,
     lifecycle: shape.lifecycle,
   });
   const mapped = adaptMappings(index.mappings, { from, target, isOldIndex });
@@ -61,6 +61,11 @@ export function adaptIndex(
     notes: [...notes, ...mapped.notes],
     refusals: [...refusals, ...mapped.refusals],
   };
+}
+
+/** Of a data stream. Its copy is none, and not hidden behind one. */
+function isBackingIndex({ mappings }: SourceIndex): boolean {
+  return typeof mappings === 'object' && mappings !== null && '_data_stream_timestamp' in mappings;
 }
 
 function isBefore7({ distribution, version }: Server): boolean {

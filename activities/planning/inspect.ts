@@ -14,6 +14,7 @@ import { checkReachable, reachable } from './checks/cluster-checks';
 import { blocksRemedy, blocksSubject, checkSelection, mostIndices } from './checks/index-checks';
 import { failed, type CheckSubject } from './checks/make-check';
 import { dependentChecks } from './checks/dependent-checks';
+import { streamsAsAliases } from './data-streams';
 import { readCluster, readNames } from './read-cluster';
 import { readIndices, readSelectable, readSelected, readTaken } from './read-indices';
 import { selectIndices } from './select-indices';
@@ -43,6 +44,7 @@ export async function inspect(
     checks.push(...dependentChecks(missing));
     return result;
   }
+  source.view.names = streamsAsAliases(source.view.names);
   Object.assign(stage, { done: 1, detail: 'both clusters read' });
   const selection = selectIndices(runbook.select, await readIndices(source.cluster, source.view.names));
   if (selection.selected.length > mostIndices) {
@@ -84,7 +86,7 @@ export async function select(
   const source = reporting(await clusters.connect(runbook, 'source'), () =>
     heartbeat({ done: 0, total: 1, unit: 'checks', detail: 'reading the names of the source' }),
   );
-  const names = await readNames(source);
+  const names = streamsAsAliases(await readNames(source));
   const present = await readSelectable(source, names);
   const { selected } = selectIndices(runbook.select, present);
   const known = new Map(planned.map(({ name, uuid }) => [name, uuid]));

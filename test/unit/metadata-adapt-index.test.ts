@@ -18,6 +18,16 @@ function adapt(index: Partial<SourceIndex>, from: Server, target: Server, over: 
   return adaptIndex({ settings: {}, mappings: {}, ...index }, { from, target, shape: shape(over) });
 }
 
+test('what was a backing index of a data stream is an ordinary one, and not hidden', () => {
+  const settings = { 'index.hidden': 'true', 'index.number_of_shards': '1' };
+  const backing = { _data_stream_timestamp: { enabled: true }, properties: {} };
+  const adapted = adapt({ settings, mappings: backing }, opensearch('2.19.6'), elasticsearch('8.19.21'));
+  expect(adapted.settings).toEqual({ 'index.number_of_shards': '1' });
+  expect(adapted.body.mappings).toEqual({ properties: {} });
+  const hidden = adapt({ settings, mappings: { properties: {} } }, opensearch('2.19.6'), elasticsearch('8.19.21'));
+  expect(hidden.settings).toEqual(settings);
+});
+
 /** An index that 2.4 made and 5.6 holds, by their documentation: no 2.x was at hand. Lists by number, as 5.6.16 prints them. */
 const from56: SourceIndex = {
   settings: {

@@ -3,6 +3,7 @@ import { checkIndices, checkSelection } from '../../activities/planning/checks/i
 import { checkLifecycle } from '../../activities/planning/checks/lifecycle-checks';
 import { checkNames } from '../../activities/planning/checks/name-checks';
 import { aliasActions } from '../../activities/planning/alias-actions';
+import { streamsAsAliases } from '../../activities/planning/data-streams';
 import type { SelectedIndex } from '../../activities/planning/view';
 import { runbookOf } from '../support/fixtures';
 import { checkOf, clusterView, selectedIndex, withVersion } from './planning-fixtures';
@@ -147,6 +148,42 @@ describe('checkNames', () => {
     const names = { indices: {}, aliases: { a: { x: {} } }, dataStreams: { b: ['.ds-b-1'] } };
     const found = checkNames(clusterView('target', { names }), [selectedIndex('a'), selectedIndex('b')], []);
     expect(found.seen).toBe('taken: a (an alias), b (a data stream)');
+  });
+});
+
+describe('data streams', () => {
+  const backing = ['.ds-logs-000001', '.ds-logs-000002'];
+  const aliases = { all: { logs: { is_write_index: true }, a: {} }, plain: { a: { is_write_index: true } } };
+  const names = streamsAsAliases({ indices: {}, aliases, dataStreams: { logs: backing } });
+  const renamed = (to: string, over: object = {}) =>
+    runbookOf('move', { method: 'copy', snapshot: undefined, copy: { rename: [{ from: '.ds-*', to }] }, ...over });
+  const selected = backing.map((name) => selectedIndex(name, { dataStream: 'logs' }));
+  const seen = (of: typeof runbook) => checkOf(checkIndices(of, source, target, selected), 'index.data-stream');
+
+  it('become aliases of their backing indices, which the newest takes writes for; so do aliases of them', () => {
+    expect(aliasActions(names, ['a', ...backing], (name) => name.replace('.ds-', 'ds-'))).toEqual([
+      { add: { index: 'ds-logs-000001', alias: 'all' } },
+      { add: { index: 'ds-logs-000002', alias: 'all', is_write_index: true } },
+      { add: { index: 'a', alias: 'all' } },
+      { add: { index: 'ds-logs-000001', alias: 'logs' } },
+      { add: { index: 'ds-logs-000002', alias: 'logs', is_write_index: true } },
+      { add: { index: 'a', alias: 'plain', is_write_index: true } },
+    ]);
+    const from = clusterView('source', { names });
+    const partly = checkAliases(runbook, from, target, [selectedIndex(backing[0]!)]);
+    expect(checkOf(partly, 'alias.partial').seen).toContain('logs (stays behind on .ds-logs-000002)');
+    const there = clusterView('target', { names: { indices: {}, aliases: {}, dataStreams: { logs: [] } } });
+    expect(checkOf(checkAliases(runbook, from, there, selected), 'alias.free').seen).toContain('logs (a data stream)');
+  });
+
+  it('move under other names only, and the plan says what they are then', () => {
+    expect(seen(runbook).state).toBe('failed');
+    expect(seen(renamed('.ds-was-*')).state).toBe('failed');
+    expect(seen(renamed('ds-*'))).toMatchObject({
+      state: 'passed',
+      seen: 'logs: arrives as ordinary indices behind an alias of that name',
+    });
+    expect(seen(renamed('ds-*', { cutover: { aliases: false } })).seen).toContain('without an alias');
   });
 });
 

@@ -2,6 +2,7 @@ import type { Check } from '../../../contracts/status';
 import { formatBytes } from '../../../contracts/bytes';
 import { isAtLeast } from '../../elasticsearch/version';
 import type { MigrationRunbook } from '../../../contracts/runbook';
+import { staysInStream } from '../data-streams';
 import { canHold, oldestIndexVersion } from '../versions';
 import type { Selection } from '../select-indices';
 import type { ClusterView, IndexView, SelectedIndex } from '../view';
@@ -82,8 +83,16 @@ export function checkSelection(source: ClusterView, selection: Selection<IndexVi
 }
 
 function withKind({ names }: ClusterView, name: string): string {
-  if (names.aliases[name]) return `${name} (an alias of ${listed(Object.keys(names.aliases[name]), 3)})`;
-  return names.dataStreams[name] ? `${name} (a data stream)` : name;
+  if (names.dataStreams[name]) return `${name} (a data stream)`;
+  return names.aliases[name] ? `${name} (an alias of ${listed(Object.keys(names.aliases[name]), 3)})` : name;
+}
+
+/** What moves of data streams is none any more: said before anything is done. */
+function asAliases({ cutover }: MigrationRunbook, selected: SelectedIndex[]): string {
+  const streams = [...new Set(selected.flatMap(({ dataStream }) => dataStream ?? []))];
+  if (streams.length === 0) return 'none';
+  const alias = cutover.aliases ? 'behind an alias of that name' : 'without an alias, as cutover.aliases is false';
+  return `${listed(streams)}: arrives as ordinary indices ${alias}`;
 }
 
 /** Leaving these out is as asked or as must be; it is said all the same, so that nobody misses them later. */
@@ -114,15 +123,20 @@ export function checkIndices(
       },
     ),
     noneOf(
-      { id: 'index.data-stream', level: 'mandatory', where, wanted: 'no backing index of a data stream' },
+      {
+        id: 'index.data-stream',
+        level: 'mandatory',
+        where,
+        wanted: 'no backing index of a data stream that keeps its name',
+      },
       selected
-        .filter(({ dataStream }) => dataStream !== undefined)
+        .filter((index) => staysInStream(index, runbook))
         .map(({ name, dataStream }) => `${name} (of ${dataStream})`),
       {
-        good: 'none',
+        good: asAliases(runbook, selected),
         bad: 'backing indices',
         remedy:
-          'a backing index takes no documents with versions of their own: exclude these indices, and move the streams by a snapshot taken and restored by hand',
+          'a backing index takes no documents with versions of their own: copy these indices under other names (copy.rename, such as from .ds-* to ds-*), behind an alias of the stream’s name; or exclude them, and move the streams by a snapshot taken and restored by hand',
       },
     ),
     noneOf(
