@@ -55,6 +55,25 @@ test.each([
   expect(await unlike([`${run}-a`])).toEqual([]);
 });
 
+test('what the source gets after the comparison, and what is made anew there, is told at the finish', async () => {
+  const run = 'late';
+  for (const each of ['a', 'b']) await makeIndex(pair.source, `${run}-${each}`, 20);
+  await operator.start(followed(run, { ...byCopy, gates: ['finish'], freeze: 'atCutover' }));
+  await operator.reach(run, 'the gate', ({ state }) => state === 'waiting');
+  await makeIndex(pair.source, `${run}-c`, 1);
+  await must(`${pair.source}/${run}-b`, 'DELETE');
+  await makeIndex(pair.source, `${run}-b`, 20);
+  await operator.tell('approve', run, 'finish', '--yes', '--reason', 'test');
+  const status = await operator.ended(run);
+  expect([status.state, status.differences.map(({ where, what }) => `${where}: ${what.split(',')[0]}`)]).toEqual([
+    'completed with differences',
+    [
+      `index ${run}-c: it came to the source after both sides were compared`,
+      `index ${run}-b: it was deleted on the source`,
+    ],
+  ]);
+});
+
 /** The example with only addresses, names and the place of the repository put in their place. */
 function fromExample(run: string, catchUp?: string): string {
   const text = readFileSync(path.join(__dirname, '..', '..', 'examples', '07-snapshot-and-follow.yaml'), 'utf8')
