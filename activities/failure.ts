@@ -26,6 +26,11 @@ export function transient(info: FailureInfo, cause?: unknown): ApplicationFailur
   });
 }
 
+/** Whether trying again would end the same. */
+export function isPermanent(error: unknown): boolean {
+  return error instanceof ApplicationFailure && error.nonRetryable === true;
+}
+
 function causeOf(cause: unknown): { cause?: Error } {
   return cause instanceof Error ? { cause } : {};
 }

@@ -92,7 +92,7 @@ const ofRequests = [
   'createIndices',
   'endLoad',
   'planParts',
-  'copyPart',
+  'copyParts',
   'planReindexParts',
   'reindexPart',
   'readPositions',

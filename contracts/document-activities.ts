@@ -12,7 +12,7 @@ export interface IndicesInput extends OwnedInput {
   indices: IndexFacts[];
 }
 
-/** What one activity copies: a shard between two sequence numbers, or a slice of a source that has none. */
+/** A shard between two sequence numbers, or a slice of a source that has none. */
 export interface CopyPart {
   /** On the source. */
   index: string;
@@ -30,7 +30,7 @@ export interface CopyPart {
 }
 
 export interface PartLimits {
-  /** For this part alone. */
+  /** For this part alone, or for the parts that one activity copies in turn. */
   docsPerSec?: number;
   bytesPerSec?: number;
   bulkBytes: number;
@@ -51,9 +51,10 @@ export interface CopyTotals {
   bytes: number;
 }
 
-export interface CopyPartInput extends OwnedInput {
+export interface CopyPartsInput extends OwnedInput {
   step: string;
-  part: CopyPart;
+  /** One, or a group of small ones that are copied in turn. */
+  parts: CopyPart[];
   limits: PartLimits;
 }
 
@@ -62,6 +63,12 @@ export interface CopyPartResult extends CopyTotals {
   isDone: boolean;
   /** Everything of the part up to here is on the target, or refused for good. */
   throughSeqNo: number;
+}
+
+export interface CopyPartsResult {
+  /** Of those that were begun, in their order: fewer than were given where it was told to stop, or one cannot be copied. */
+  parts: CopyPartResult[];
+  /** Of all of them. */
   causes: RefusalCause[];
 }
 
@@ -123,5 +130,5 @@ export interface DocumentActivities {
   endLoad(input: IndicesInput): Promise<StepOutcome>;
   /** Parts of these indices, as the source is at that moment; every operation acknowledged before it is within them. */
   planParts(input: IndicesInput): Promise<{ parts: CopyPart[] }>;
-  copyPart(input: CopyPartInput): Promise<CopyPartResult>;
+  copyParts(input: CopyPartsInput): Promise<CopyPartsResult>;
 }

@@ -31,7 +31,7 @@ const presets: Partial<Record<keyof All, ActivityOptions>> = {
   createIndices: survey,
   endLoad: survey,
   planParts: survey,
-  copyPart: documents,
+  copyParts: documents,
   planReindexParts: survey,
   reindexPart: documents,
   // may wait for the window that the runbook names

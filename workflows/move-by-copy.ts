@@ -1,12 +1,22 @@
 import { parseBytes } from '../contracts/bytes';
 import { positionsOfParts } from '../contracts/catch-up';
-import type { CopyPart, CopyPartResult, PartLimits, ShardPositions } from '../contracts/document-activities';
+import type {
+  CopyPart,
+  CopyPartResult,
+  CopyPartsResult,
+  PartLimits,
+  ShardPositions,
+} from '../contracts/document-activities';
 import { MoveByDocuments, type PartPlan } from './move-by-documents';
+import { groupsOf } from './part-groups';
 import type { StepContext } from './step-runner';
+
+/** Small parts are not grouped below: workers take them side by side, and more of them at once where that is tuned. */
+const leastGroups = 16;
 
 /** Documents pass through the workers, part by part; any worker of the queue takes the next. */
 export class MoveByCopy extends MoveByDocuments<CopyPart, CopyPartResult> {
-  /** Parts among which limits were divided last. */
+  /** Activities among which limits were divided last. */
   private sharedBy = 1;
 
   protected get inFlight(): number {
@@ -18,8 +28,12 @@ export class MoveByCopy extends MoveByDocuments<CopyPart, CopyPartResult> {
     return { parts, positions: positionsOfParts(parts, this.batch.input.batch.indices) };
   }
 
-  protected move(step: StepContext, part: CopyPart): Promise<CopyPartResult> {
-    return step.activities.copyPart({ ...this.batch.base(step), part, limits: this.limits() });
+  protected override grouped<Each extends { part: CopyPart }>(works: readonly Each[]): Each[][] {
+    return groupsOf(works, this.batch.input.batch.indices, Math.max(leastGroups, this.inFlight));
+  }
+
+  protected move(step: StepContext, parts: CopyPart[]): Promise<CopyPartsResult> {
+    return step.activities.copyParts({ ...this.batch.base(step), parts, limits: this.limits() });
   }
 
   /** The last parts of a batch get what those before them have left, by halves: each time they are begun anew. */
@@ -44,7 +58,7 @@ export class MoveByCopy extends MoveByDocuments<CopyPart, CopyPartResult> {
     return afterSeqNo < part.toSeqNo ? { ...part, afterSeqNo } : undefined;
   }
 
-  /** Limits are of the whole run: each batch that moves has its share, and each part under way of that. */
+  /** Limits are of the whole run: each batch that moves has its share, and each activity under way of that. */
   private limits(): PartLimits {
     const { copy } = this.batch.input.runbook;
     const { docsPerSec, bytesPerSec, bulkBytes = '5mb', bulksInFlight = 4, pauseAbove } = copy?.limits ?? {};

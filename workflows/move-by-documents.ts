@@ -20,6 +20,11 @@ export interface PartPlan<Part> {
 
 export interface PartResult extends Omit<CopyTotals, 'bytes'> {
   isDone: boolean;
+}
+
+/** What an activity answers of the parts that it was given: of those that it began, in their order. */
+export interface PartsResult<Result> {
+  parts: Result[];
   causes: RefusalCause[];
 }
 
@@ -29,7 +34,7 @@ interface PartWork<Part> {
   isDone: boolean;
 }
 
-/** A batch document by document: empty indices, then their documents in parts, each part an activity. */
+/** A batch document by document: empty indices, then their documents in parts, each part an activity, or several small ones. */
 export abstract class MoveByDocuments<
   Part extends { index: string; uuid: string; documents: number },
   Result extends PartResult,
@@ -37,6 +42,8 @@ export abstract class MoveByDocuments<
   /** Parts under way, so that a pause or new limits reach them: each ends where it can go on, and is begun again. */
   private readonly underWay = new Set<CancellationScope>();
   private works?: PartWork<Part>[];
+  /** Those that are not done, as activities take them. */
+  private groups: PartWork<Part>[][] = [];
   /** Where its documents stand once all parts are done. */
   private reached?: ShardPositions[];
   /** Only these, and what was written since. Whoever asks for them names parts of this method. */
@@ -46,10 +53,10 @@ export abstract class MoveByDocuments<
     this.refusedParts = batch.input.refusedParts as Part[] | undefined;
   }
 
-  /** Most parts under way at once. */
+  /** Most activities under way at once. */
   protected abstract get inFlight(): number;
   protected abstract planParts(step: StepContext): Promise<PartPlan<Part>>;
-  protected abstract move(step: StepContext, part: Part): Promise<Result>;
+  protected abstract move(step: StepContext, parts: Part[]): Promise<PartsResult<Result>>;
   /** What is left of a part that was told to stop. */
   protected abstract rest(part: Part, result: Result): Part;
   /** And what of it has been gone through. */
@@ -91,17 +98,21 @@ export abstract class MoveByDocuments<
     for (const scope of this.underWay) scope.cancel();
   }
 
-  /** Parts that go at once from now on, as far as it can be told. */
+  /** Activities that go at once from now on, as far as it can be told. */
   protected get atOnce(): number {
-    const undone = (this.works ?? []).filter(({ isDone }) => !isDone).length;
-    return Math.min(this.inFlight, undone);
+    return Math.min(this.inFlight, this.groups.filter(isLeft).length);
   }
 
   protected get refusedSoFar(): number {
     return this.batch.status.refused.reduce((sum, { count }) => sum + count, 0);
   }
 
-  /** A part is done. */
+  /** Which of these one activity takes. */
+  protected grouped<Each extends { part: Part }>(works: readonly Each[]): Each[][] {
+    return works.map((work) => [work]);
+  }
+
+  /** An activity has come to its end. */
   protected ended(): void {
     // of interest where limits are divided among parts
   }
@@ -224,13 +235,14 @@ export abstract class MoveByDocuments<
     if (status.refusedParts.length > mostRefusedParts) delete status.refusedParts;
   }
 
-  /** A part that fails lets those under way come to their end first: nothing that they have done is lost. */
+  /** An activity that fails lets those under way come to their end first: nothing that they have done is lost. */
   private async moveParts(
     step: StepContext,
     works: PartWork<Part>[],
     total: { written: number; superseded: number; refused: number },
   ): Promise<void> {
-    const left = works.filter((work) => !work.isDone);
+    this.groups = this.grouped(works.filter((work) => !work.isDone));
+    const left = [...this.groups];
     const failures: unknown[] = [];
     const documents = works.reduce((sum, { part }) => sum + part.documents, 0);
     let told = -1;
@@ -252,12 +264,12 @@ export abstract class MoveByDocuments<
         const next = canBegin() ? left.shift() : undefined;
         if (!next) break;
         underWay += 1;
-        void this.movePart(step, next, total)
+        void this.moveGroup(step, next, total)
           .catch((error: unknown) => failures.push(error))
           .finally(() => {
             underWay -= 1;
             // told to stop: it comes first when there is room again
-            if (!next.isDone) left.unshift(next);
+            if (isLeft(next)) left.unshift(next);
             else this.ended();
             report();
           });
@@ -270,19 +282,25 @@ export abstract class MoveByDocuments<
   }
 
   /** Until it is done, or told to stop. */
-  private async movePart(
+  private async moveGroup(
     step: StepContext,
-    work: PartWork<Part>,
+    group: PartWork<Part>[],
     total: { written: number; superseded: number; refused: number },
   ): Promise<void> {
-    const result = await this.interruptible(() => this.move(step, work.part));
-    if (!result) return;
-    for (const key of ['written', 'superseded', 'refused'] as const) total[key] += result[key];
-    this.batch.status.refused = mergeCauses([...this.batch.status.refused, ...result.causes]);
-    this.count(result);
-    if (result.refused > 0) this.keepRefused(result.isDone ? work.part : this.covered(work.part, result));
-    if (!result.isDone) work.part = this.rest(work.part, result);
-    work.isDone = result.isDone;
+    const works = group.filter(({ isDone }) => !isDone);
+    const parts = works.map(({ part }) => part);
+    const answer = await this.interruptible(() => this.move(step, parts));
+    if (!answer) return;
+    this.batch.status.refused = mergeCauses([...this.batch.status.refused, ...answer.causes]);
+    for (const [at, work] of works.entries()) {
+      const result = answer.parts[at];
+      if (!result) break;
+      for (const key of ['written', 'superseded', 'refused'] as const) total[key] += result[key];
+      this.count(result);
+      if (result.refused > 0) this.keepRefused(result.isDone ? work.part : this.covered(work.part, result));
+      if (!result.isDone) work.part = this.rest(work.part, result);
+      work.isDone = result.isDone;
+    }
     // told to stop, it answers with how far it came: an abort ends here
     if (CancellationScope.current().consideredCancelled) throw new CancelledFailure('aborted');
   }
@@ -291,7 +309,7 @@ export abstract class MoveByDocuments<
    * Nothing when it was stopped before it had begun, or failed while it was: what is to stop is not tried again by Temporal,
    * so a worker that died just then would count. It is begun anew from where it was. @throws the cancellation of an abort.
    */
-  private async interruptible(act: () => Promise<Result>): Promise<Result | undefined> {
+  private async interruptible<Answer>(act: () => Promise<Answer>): Promise<Answer | undefined> {
     const scope = new CancellationScope();
     this.underWay.add(scope);
     try {
@@ -304,6 +322,10 @@ export abstract class MoveByDocuments<
       this.underWay.delete(scope);
     }
   }
+}
+
+function isLeft(group: readonly { isDone: boolean }[]): boolean {
+  return group.some(({ isDone }) => !isDone);
 }
 
 /**

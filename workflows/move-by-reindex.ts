@@ -1,6 +1,6 @@
 import type { ShardPositions } from '../contracts/document-activities';
 import type { ReindexPart, ReindexPartResult } from '../contracts/reindex';
-import { MoveByDocuments, type PartPlan } from './move-by-documents';
+import { MoveByDocuments, type PartPlan, type PartsResult } from './move-by-documents';
 import type { StepContext } from './step-runner';
 
 /** The target fetches the documents by its own `_reindex`, a task for each part. */
@@ -16,14 +16,17 @@ export class MoveByReindex extends MoveByDocuments<ReindexPart, ReindexPartResul
     return step.activities.planReindexParts(this.input(step));
   }
 
-  protected move(step: StepContext, part: ReindexPart): Promise<ReindexPartResult> {
+  /** One at a time: what stops a group between two of its parts would be a cancellation, and that ends a task. */
+  protected async move(step: StepContext, parts: ReindexPart[]): Promise<PartsResult<ReindexPartResult>> {
     const { requestsPerSecond } = this;
     this.step = step;
-    return step.activities.reindexPart({
+    const [part] = parts as [ReindexPart];
+    const result = await step.activities.reindexPart({
       ...this.batch.base(step),
       part,
       ...(requestsPerSecond === undefined ? {} : { requestsPerSecond }),
     });
+    return { parts: [result], causes: result.causes };
   }
 
   /**

@@ -1,19 +1,19 @@
-import type { CopyPartInput, CopyPartResult, CopyTotals } from '../../contracts/document-activities';
+import type { CopyPart, CopyPartResult, CopyPartsInput, CopyTotals } from '../../contracts/document-activities';
 import { targetName } from '../../contracts/ids';
 import { mergeCauses } from '../../contracts/refusals';
 import type { RefusalCause } from '../../contracts/status';
-import { cancellationSignal, heartbeat, lastHeartbeat } from '../context';
+import { cancellationSignal } from '../context';
 import type { Cluster } from '../elasticsearch/cluster';
-import { permanent, transient } from '../failure';
+import { permanent } from '../failure';
 import type { ByteClient } from '../elasticsearch/byte-client';
-import { durableIndex, type Durable } from './durable';
+import { durableIndex, isOnDisk, lostWrites } from './durable';
 import type { FailedDocuments } from './failed-documents';
 import { readingOf } from './part-reader';
 import { pump, type PumpProgress } from './pump';
 import { refusalBound } from './refusal-bound';
 import type { PartRates } from './worker-rates';
 
-/** What a heartbeat carries besides progress: where the next attempt goes on. */
+/** Where the next attempt goes on. */
 export interface PartCheckpoint extends CopyTotals {
   throughSeqNo: number;
   causes: RefusalCause[];
@@ -30,16 +30,29 @@ export interface CopySides {
   rates(onChange: () => void): PartRates;
 }
 
+/** One part, in the activity that copies it. */
+export interface PartTurn {
+  part: CopyPart;
+  limits: CopyPartsInput['limits'];
+  runbook: CopyPartsInput['runbook'];
+  /** What an attempt before this one said last of the part. */
+  before: PartCheckpoint | undefined;
+  failed: FailedDocuments;
+  /** The next attempt begins there. `words` say how hard the clusters are worked. */
+  reached(checkpoint: PartCheckpoint, words: string): void;
+}
+
+export type CopiedPart = CopyPartResult & { causes: RefusalCause[] };
+
 /**
  * Copies a part, or what is left of it. Killed at any moment, the next attempt goes on from the last heartbeat, which is
  * behind what was acknowledged by a second at most: those documents are written again, as the same versions. Told to
  * stop, it ends with what is acknowledged, and answers how far that is.
  */
 export async function copyPart(
-  { part, limits, runbook }: CopyPartInput,
+  { part, limits, runbook, failed, ...turn }: PartTurn,
   { source, target, reader, writer, rates }: CopySides,
-  failed: FailedDocuments,
-): Promise<CopyPartResult> {
+): Promise<CopiedPart> {
   await refuseOtherIndex(source, part);
   const { copy } = runbook;
   const reading = readingOf(source.version);
@@ -54,13 +67,12 @@ export async function copyPart(
   // Without sequence numbers there is nowhere to go on from: the part is read, and counted, from its beginning.
   const canGoOn = reading !== 'scroll';
   const index = targetName(runbook, part.index);
-  const durable = copy?.load.translog === 'async' ? durableIndex(target, writer, index) : undefined;
+  const durable = copy?.load.translog === 'async' ? durableIndex(target, index, writer) : undefined;
   const terms = await durable?.terms();
-  const before = (canGoOn ? checkpointOf(lastHeartbeat(), terms) : undefined) ?? nothing;
+  const before = (canGoOn && turn.before?.terms === terms ? turn.before : undefined) ?? nothing;
   const signal = cancellationSignal();
   let isOver = false;
   let latest: PartCheckpoint = before;
-  const startedAt = performance.now();
 
   function told(progress: PumpProgress): PartCheckpoint {
     return {
@@ -83,16 +95,7 @@ export async function copyPart(
     // a write of lines that took its time must not move the checkpoint back
     if (isOver || reached.throughSeqNo < latest.throughSeqNo) return;
     latest = reached;
-    const done = reached.written + reached.superseded + reached.refused;
-    const seconds = (performance.now() - startedAt) / 1000;
-    heartbeat({
-      done: Math.min(done, part.documents),
-      total: part.documents,
-      unit: 'documents',
-      rate: (done - before.written - before.superseded - before.refused) / seconds,
-      detail: `${part.index}: ${gates.words(limits.bulkBytes)}`,
-      checkpoint: reached,
-    });
+    turn.reached(reached, gates.words(limits.bulkBytes));
   }
 
   let reportFailure: Error | undefined;
@@ -129,7 +132,7 @@ export async function copyPart(
     isOver = true;
     await failed.written();
     if (reportFailure !== undefined) throw reportFailure;
-    if (!(await isOnDisk(durable, terms))) throw lost(index);
+    if (!(await isOnDisk(durable, terms))) throw lostWrites(index);
     return { isDone: true, ...resultOf(told(progress)) };
   } catch (error) {
     isOver = true;
@@ -145,7 +148,7 @@ export async function copyPart(
   }
 }
 
-function resultOf({ terms: _own, ...result }: PartCheckpoint): PartCheckpoint {
+function resultOf({ terms: _own, ...result }: PartCheckpoint): Omit<PartCheckpoint, 'terms'> {
   return result;
 }
 
@@ -153,26 +156,8 @@ function noneYet(throughSeqNo: number): PumpProgress {
   return { throughSeqNo, written: 0, superseded: 0, refused: 0, bytes: 0, pushedBack: 0 };
 }
 
-/** Whether all that was acknowledged since the terms were read will outlive a crash of the target. */
-async function isOnDisk(durable: Durable | undefined, terms: string | undefined): Promise<boolean> {
-  if (durable === undefined) return true;
-  await durable.flush();
-  return (await durable.terms()) === terms;
-}
-
-/** The next attempt finds other terms than its checkpoint has, and begins at the beginning. */
-function lost(index: string): Error {
-  return transient({
-    type: 'ClusterUnavailable',
-    message:
-      'a primary shard of the target began anew meanwhile: with an async translog its last documents may be lost',
-    where: `target cluster: ${index}`,
-    remedy: 'nothing: the part is read once more; what is there is found by its version',
-  });
-}
-
 /** An index that was deleted and made anew has other documents under the same numbers. */
-async function refuseOtherIndex(source: Cluster, { index, uuid }: CopyPartInput['part']): Promise<void> {
+async function refuseOtherIndex(source: Cluster, { index, uuid }: CopyPart): Promise<void> {
   const { status, body } = await source.request<Record<string, { settings?: { index?: { uuid?: string } } }>>({
     method: 'GET',
     path: `/${encodeURIComponent(index)}/_settings/index.uuid`,
@@ -188,9 +173,4 @@ async function refuseOtherIndex(source: Cluster, { index, uuid }: CopyPartInput[
     remedy:
       'abort this run and start a new one, or skip the step, which leaves the index as far as it was copied and says so in the report',
   });
-}
-
-function checkpointOf(details: unknown, terms: string | undefined): PartCheckpoint | undefined {
-  const found = (details as { checkpoint?: PartCheckpoint } | undefined)?.checkpoint;
-  return found?.terms === terms ? found : undefined;
 }

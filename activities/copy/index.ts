@@ -1,8 +1,8 @@
 import path from 'node:path';
-import type { DocumentActivities } from '../../contracts/document-activities';
+import type { CopyPart, DocumentActivities } from '../../contracts/document-activities';
 import { targetName } from '../../contracts/ids';
 import type { ByteClients, Clusters } from '../elasticsearch/cluster';
-import { copyPart } from './copy-part';
+import { copyParts } from './copy-parts';
 import { failedDocuments, partFileName } from './failed-documents';
 import { planParts } from './plan-parts';
 import { workerRates, type WorkerRates } from './worker-rates';
@@ -19,7 +19,7 @@ export function createCopyActivities({
   clusters,
   failedDocumentsDirectory,
   rates = workerRates(clusters),
-}: CopyDependencies): Pick<DocumentActivities, 'planParts' | 'copyPart'> {
+}: CopyDependencies): Pick<DocumentActivities, 'planParts' | 'copyParts'> {
   return {
     /** May run twice: it changes nothing but for a refresh, and answers with the source as it is then. */
     async planParts({ runbook, indices }) {
@@ -29,8 +29,8 @@ export function createCopyActivities({
     },
 
     /** Twice: from the last checkpoint on; documents that are there already are found by their versions. */
-    async copyPart(input) {
-      const { runbook, owner, part } = input;
+    async copyParts(input) {
+      const { runbook, owner } = input;
       const [source, target] = await Promise.all([
         clusters.connect(runbook, 'source'),
         clusters.connect(runbook, 'target'),
@@ -40,17 +40,13 @@ export function createCopyActivities({
         clusters.openBytes(runbook, 'source', { connections: 2 }),
         clusters.openBytes(runbook, 'target', { connections: bulksInFlight }),
       ]);
-      const name = partFileName(part.index, part.slice?.id ?? part.shard, part.afterSeqNo);
-      const failed = failedDocuments(path.join(failedDocumentsDirectory, owner), name, targetName(runbook, part.index));
+      const join = (onChange: () => void) => rates.join(runbook, { bulksInFlight, pauseAbove, onChange });
+      const failedOf = ({ index, slice, shard, afterSeqNo }: CopyPart) => {
+        const name = partFileName(index, slice?.id ?? shard, afterSeqNo);
+        return failedDocuments(path.join(failedDocumentsDirectory, owner), name, targetName(runbook, index));
+      };
       try {
-        const sides = {
-          source,
-          target,
-          reader,
-          writer,
-          rates: (onChange: () => void) => rates.join(runbook, { bulksInFlight, pauseAbove, onChange }),
-        };
-        return await copyPart(input, sides, failed);
+        return await copyParts(input, { source, target, reader, writer, rates: join }, failedOf);
       } finally {
         reader.close();
         writer.close();

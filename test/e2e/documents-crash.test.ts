@@ -1,6 +1,8 @@
 import { readFileSync, writeFileSync, mkdirSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { CopyPartsResult } from '../../contracts/document-activities';
+import { batchWorkflowId } from '../../contracts/ids';
 import { differences, digestIndices } from '../../lab/digest';
 import { allSteps, startOperator, statusOf, type Operator } from '../support/site-run';
 import { http, makeIndex, sharedPair } from '../support/shared-pair';
@@ -90,6 +92,84 @@ test('a copy ends whole, though its workers are killed again and again', async (
   expect(killed).toBeGreaterThan(0);
   expect(await unlike(['shop-orders', 'shop-customers'], (name) => name.replace('shop-', ''))).toEqual([]);
 });
+
+/** How many small indices. */
+const tiny = Number(process.env['SHARDLIFT_TINY'] ?? 200);
+
+test('tiny indices share activities, and a killed worker loses its place in none of them', async () => {
+  const run = 'tiny-by-copy';
+  const documents = 12;
+  const indices = Array.from({ length: tiny }, (_, at) => `shop-tiny-${String(at).padStart(4, '0')}`);
+  for (const chunk of inTens(indices)) await Promise.all(chunk.map((name) => makeIndex(pair.source, name, documents)));
+  await start(
+    fromExample('05-copy.yaml', [
+      [/name: .*/, `name: ${run}`],
+      [/include: .*/, "include: ['shop-tiny-*']"],
+      [/index.number_of_shards: 2/, 'index.number_of_shards: 1'],
+      [/gates: \[\]/, 'gates: []\nbatches: { maxIndices: 1000 }'],
+      // a group takes some 3 s, and what is left once workers are killed longer than their loss takes to be noticed
+      [/bulkBytes: .*/, `bulkBytes: 50kb\n    docsPerSec: ${tiny}`],
+    ]),
+  );
+  const copied = async () => (await statusOf(operator, run).catch(() => undefined))?.batches[0];
+  const handle = operator.client.workflow.getHandle(batchWorkflowId(run, 1));
+  const underWay = async () => {
+    const { raw } = await handle.describe();
+    const copies = (raw.pendingActivities ?? []).filter(({ activityType }) => activityType?.name === 'copyParts');
+    return copies.map(({ heartbeatDetails }) => partsIn<{ checkpoint?: Copied }>(heartbeatDetails)?.checkpoint);
+  };
+  const areInMidst = (copies: (Copied | undefined)[]) =>
+    copies.length > 2 && copies.every((copied) => (copied?.parts.length ?? 0) > 1);
+  await waitUntil(() => underWay().catch(() => []), areInMidst, { timeoutMs: 120_000, what: 'groups in their midst' });
+  await operator.killWorker();
+  await operator.startWorker();
+  await waitUntil(
+    copied,
+    (batch) => batch?.steps.some(({ id, state }) => id.endsWith('/documents') && state === 'done') === true,
+    { timeoutMs: 240_000, what: 'the end of the copy' },
+  );
+  const batch = await copied();
+  const { events = [] } = await handle.fetchHistory();
+  const scheduled = (events ?? []).filter(
+    ({ activityTaskScheduledEventAttributes: of }) => of?.activityType?.name === 'copyParts',
+  );
+  const again = (events ?? []).flatMap(({ activityTaskCompletedEventAttributes: ended }) => {
+    const begun = events?.find(({ eventId }) => String(eventId) === String(ended?.startedEventId));
+    const result = partsIn<Copied>(ended?.result);
+    return result?.parts && (begun?.activityTaskStartedEventAttributes?.attempt ?? 1) > 1 ? [result] : [];
+  });
+  const activities = scheduled.length;
+  process.stdout.write(
+    `${run}: ${activities} activities, ${again.length} of them in a second attempt, ${events?.length} events; ${batch?.steps[1]?.summary ?? ''}\n`,
+  );
+  await waitUntil(() => isEnded(run), Boolean, { timeoutMs: 240_000, everyMs: 500, what: 'the end' });
+  const status = await statusOf(operator, run);
+  expect([status.state, status.differences]).toEqual(['completed', []]);
+  expect(status.batches[0]?.moved).toMatchObject({ parts: tiny, partsDone: tiny });
+  // the last ones are begun anew with a larger share of the limit
+  expect(activities).toBeLessThanOrEqual(Math.max(16, Math.ceil(tiny / 100)) + 4);
+  expect(again.length).toBeGreaterThan(0);
+  // what the first attempt had told of was not copied again
+  for (const { parts } of again) expect(parts.slice(0, 2).map(({ superseded }) => superseded)).toEqual([0, 0]);
+  expect(await unlike(indices, (name) => name.replace('shop-', ''))).toEqual([]);
+  const { written = 0, superseded = 0 } = status.batches[0]?.moved ?? {};
+  expect(written + superseded).toBe(tiny * documents);
+  for (const chunk of inTens(indices)) {
+    await http(`${pair.source}/${chunk.join(',')}`, 'DELETE');
+    await http(`${pair.target}/${chunk.join(',').replaceAll('shop-', '')}`, 'DELETE');
+  }
+});
+
+type Copied = Pick<CopyPartsResult, 'parts'>;
+
+function partsIn<Value>(payloads: { payloads?: { data?: Uint8Array | null }[] | null } | null | undefined) {
+  const text = Buffer.from(payloads?.payloads?.[0]?.data ?? []).toString();
+  return text.startsWith('{') ? (JSON.parse(text) as Value) : undefined;
+}
+
+function* inTens(names: readonly string[]): Generator<readonly string[]> {
+  for (let at = 0; at < names.length; at += 10) yield names.slice(at, at + 10);
+}
 
 interface Live {
   example: string;

@@ -2,7 +2,7 @@ import type { Client, WorkflowHandle } from '@temporalio/client';
 import { queries, updates, workflowTypes } from '../../contracts/messages';
 import type { RunStatus } from '../../contracts/status';
 import { nodeOf, planOf, runbookOf, siteRunbookOf } from '../support/fixtures';
-import { recordedActivities, stuckBecause } from '../support/recorded-activities';
+import { partByPart, recordedActivities, stuckBecause } from '../support/recorded-activities';
 import { waitUntil } from '../support/wait-until';
 
 /** A run whose history is worth pinning: what it exercises is what a change of the workflows must not break. */
@@ -186,11 +186,11 @@ function followedRun(): Scenario {
       planParts: async () => ({
         parts: [{ index: 'index-1', uuid: 'uuid-index-1', shard: 0, afterSeqNo: -1, toSeqNo: 99, documents: 100 }],
       }),
-      copyPart: async () => {
+      copyParts: partByPart(async () => {
         const isFirst = (copies += 1) === 1;
         const totals = { written: 99, superseded: 0, refused: isFirst ? 1 : 0, bytes: 1 };
         return { ...totals, isDone: true, throughSeqNo: 99, causes: isFirst ? [cause] : [] };
-      },
+      }),
       beginCatchUp: async () => ({ changed: true, summary: '', changes: [], positions }),
       catchUpRound: async () => {
         const lag = (rounds += 1) === 1 ? 10 : 0;

@@ -1,7 +1,9 @@
 import { ApplicationFailure } from '@temporalio/common';
 import type { CatchUpActivities } from '../../contracts/catch-up';
 import type { ClusterActivities } from '../../contracts/cluster-activities';
-import type { DocumentActivities } from '../../contracts/document-activities';
+import type { CopyPart, CopyPartResult, CopyPartsInput, DocumentActivities } from '../../contracts/document-activities';
+import { mergeCauses } from '../../contracts/refusals';
+import type { RefusalCause } from '../../contracts/status';
 import type { FailureInfo } from '../../contracts/failures';
 import type { HostActivities } from '../../contracts/host-activities';
 import type { MetadataActivities } from '../../contracts/metadata';
@@ -14,6 +16,25 @@ type All = CatchUpActivities &
   HostActivities &
   MetadataActivities &
   ReindexActivities;
+
+export type OnePart = Omit<CopyPartsInput, 'parts'> & { part: CopyPart };
+
+/** `copyParts`, made of what becomes of one part. */
+export function partByPart(
+  copy: (input: OnePart) => Promise<CopyPartResult & { causes: RefusalCause[] }>,
+): DocumentActivities['copyParts'] {
+  return async ({ parts, ...rest }) => {
+    const results: CopyPartResult[] = [];
+    let causes: RefusalCause[] = [];
+    for (const part of parts) {
+      const { causes: found, ...result } = await copy({ ...rest, part });
+      results.push(result);
+      causes = mergeCauses([...causes, ...found]);
+      if (!result.isDone) break;
+    }
+    return { parts: results, causes };
+  };
+}
 
 /** Activities that do nothing but note that they were called: for tests of what the workflows ask for, in which order. */
 export function recordedActivities(plan: MigrationPlan, over: Partial<All> = {}) {
@@ -73,7 +94,7 @@ export function recordedActivities(plan: MigrationPlan, over: Partial<All> = {})
     'createIndices',
     'endLoad',
     'planParts',
-    'copyPart',
+    'copyParts',
     'readPositions',
     'beginCatchUp',
     'catchUpRound',

@@ -1,11 +1,12 @@
 import { Context } from '@temporalio/activity';
-import type { CopyPartInput, CopyPartResult } from '../../contracts/document-activities';
+import type { CopyPartResult, CopyPartsInput } from '../../contracts/document-activities';
+import type { RefusalCause } from '../../contracts/status';
 import type { VerifyInput } from '../../contracts/cluster-activities';
 import { queries, updates, workflowTypes } from '../../contracts/messages';
 import type { MigrationRunbook } from '../../contracts/runbook';
 import type { RunStatus } from '../../contracts/status';
 import { nodeOf, planOf, runbookOf, siteRunbookOf } from '../support/fixtures';
-import { recordedActivities, stuckBecause } from '../support/recorded-activities';
+import { partByPart, recordedActivities, stuckBecause, type OnePart } from '../support/recorded-activities';
 import { startEnvironment, type Environment } from '../support/temporal-environment';
 import { waitUntil } from '../support/wait-until';
 
@@ -61,7 +62,8 @@ const part = (shard: number) => ({
   toSeqNo: 99,
   documents: 100,
 });
-const done = (over: Partial<CopyPartResult> = {}): CopyPartResult => ({
+type Copied = CopyPartResult & { causes: RefusalCause[] };
+const done = (over: Partial<Copied> = {}): Copied => ({
   isDone: true,
   throughSeqNo: 99,
   written: 100,
@@ -73,7 +75,7 @@ const done = (over: Partial<CopyPartResult> = {}): CopyPartResult => ({
 });
 
 /** A part that goes on until it is told to stop, and then says how far it came. */
-async function untilStopped(): Promise<CopyPartResult> {
+async function untilStopped(): Promise<Copied> {
   const context = Context.current();
   // a cancellation comes with the answer to a heartbeat
   const beats = setInterval(() => context.heartbeat(), 100);
@@ -86,7 +88,7 @@ test('creates, copies every part, ends the load, and has no snapshot steps', asy
   const parts = [part(0), part(1), part(2)];
   await started(
     runbookByCopy(),
-    { planParts: async () => ({ parts }), copyPart: async () => done() },
+    { planParts: async () => ({ parts }), copyParts: partByPart(async () => done()) },
     async ({ result, calls }) => {
       const status = await result();
       expect(status.state).toBe('completed');
@@ -100,16 +102,107 @@ test('creates, copies every part, ends the load, and has no snapshot steps', asy
   );
 });
 
+const small = (shard: number) => ({ ...part(shard), documents: 1 });
+
+test('small parts share activities; refused documents are known by their parts, and only those are copied again', async () => {
+  const cause = { index: 'index-1', type: 't', reason: 'r', count: 1, example: '7', remedy: 'mend it' };
+  const asked: CopyPartsInput[] = [];
+  let isMended = false;
+  await started(
+    runbookByCopy({ gates: ['cutover'] }),
+    {
+      planParts: async () => ({ parts: Array.from({ length: 200 }, (_, shard) => small(shard)) }),
+      copyParts: async (input) => {
+        asked.push(input);
+        const isRefused = (shard: number) => !isMended && shard % 100 === 7;
+        const { causes: _none, ...whole } = done();
+        return {
+          parts: input.parts.map(({ shard }) => ({ ...whole, written: 1, refused: isRefused(shard) ? 1 : 0 })),
+          causes: input.parts.flatMap(({ shard }) => (isRefused(shard) ? [cause] : [])),
+        };
+      },
+    },
+    async ({ result, reach, decide }) => {
+      const waiting = await reach(({ state }) => state === 'waiting');
+      const [batch] = waiting.batches;
+      expect(asked.map(({ parts }) => parts.length).sort((a, b) => b - a)).toEqual([
+        ...Array.from({ length: 15 }, () => 13),
+        5,
+      ]);
+      expect(asked.flatMap(({ parts }) => parts.map(({ shard }) => shard)).sort((a, b) => a - b)).toEqual(
+        Array.from({ length: 200 }, (_, shard) => shard),
+      );
+      expect(batch?.steps[1]?.summary).toBe('200 documents written in 200 parts, 2 refused by the target');
+      expect([batch?.moved?.parts, batch?.moved?.partsDone]).toEqual([200, 200]);
+      expect(batch?.refusedParts).toEqual(expect.arrayContaining([small(7), small(107)]));
+      expect(batch?.refusedParts).toHaveLength(2);
+      expect(batch?.refused).toEqual([{ ...cause, count: 2 }]);
+      asked.length = 0;
+      isMended = true;
+      await decide('retryFailed');
+      await reach(({ differences }) => differences.length === 0);
+      expect(asked.map(({ parts }) => parts).sort((a, b) => a[0]!.shard - b[0]!.shard)).toEqual([
+        [small(7)],
+        [small(107)],
+      ]);
+      await decide('approve', { gate: 'cutover' });
+      expect((await result()).state).toBe('completed');
+    },
+  );
+});
+
+test('a group goes on behind the parts that are done: told to stop in its midst, and where one of them cannot be copied', async () => {
+  const asked: CopyPartsInput[] = [];
+  let isMended = false;
+  const { causes: _none, ...whole } = done({ written: 1 });
+  await started(
+    runbookByCopy({ copy: { parts: { inFlight: 1 } } }),
+    {
+      planParts: async () => ({ parts: Array.from({ length: 64 }, (_, shard) => small(shard)) }),
+      copyParts: async (input) => {
+        asked.push(input);
+        if (asked.length === 1) {
+          await untilStopped();
+          return { parts: [whole, { ...whole, isDone: false, throughSeqNo: 40, written: 0 }], causes: [] };
+        }
+        const failing = isMended ? -1 : input.parts.findIndex(({ shard }) => shard === 6);
+        if (failing === 0) throw stuckBecause({ message: 'refused' });
+        return { parts: input.parts.slice(0, failing < 0 ? undefined : failing).map(() => whole), causes: [] };
+      },
+    },
+    async ({ result, reach, decide }) => {
+      await reach(() => asked.length === 1);
+      await decide('tune', { limits: { docsPerSec: 500 } });
+      await reach(({ state }) => state === 'stuck');
+      isMended = true;
+      await decide('retry', { step: 'batch-0001/documents' });
+      const status = await result();
+      expect(status.state).toBe('completed');
+      const shards = asked.map(({ parts }) => parts.map(({ shard }) => shard));
+      expect(shards.slice(0, 4)).toEqual([
+        [0, 1, 2, 3],
+        [1, 2, 3],
+        [4, 5, 6, 7],
+        [6, 7],
+      ]);
+      expect(asked[1]?.parts[0]?.afterSeqNo).toBe(40);
+      // what had been done before is not asked for once more
+      expect(shards.slice(4).flat()).toEqual(Array.from({ length: 58 }, (_, at) => at + 6));
+      expect(status.batches[0]?.moved).toMatchObject({ parts: 64, partsDone: 64, written: 64 });
+    },
+  );
+});
+
 test('new limits stop a part where it is, and it goes on from there under them', async () => {
-  const asked: CopyPartInput[] = [];
+  const asked: OnePart[] = [];
   await started(
     runbookByCopy({ copy: { parts: { inFlight: 1 } } }),
     {
       planParts: async () => ({ parts: [part(0)] }),
-      copyPart: async (input) => {
+      copyParts: partByPart(async (input) => {
         asked.push(input);
         return asked.length === 1 ? untilStopped() : done({ written: 59 });
-      },
+      }),
     },
     async ({ result, reach, decide }) => {
       await reach(() => asked.length === 1);
@@ -125,15 +218,15 @@ test('new limits stop a part where it is, and it goes on from there under them',
 });
 
 test('a pause stops parts, and a resume begins them at their checkpoints', async () => {
-  const asked: CopyPartInput[] = [];
+  const asked: OnePart[] = [];
   await started(
     runbookByCopy({ copy: { parts: { inFlight: 1 } } }),
     {
       planParts: async () => ({ parts: [part(0)] }),
-      copyPart: async (input) => {
+      copyParts: partByPart(async (input) => {
         asked.push(input);
         return asked.length === 1 ? untilStopped() : done({ written: 59 });
-      },
+      }),
     },
     async ({ result, reach, decide }) => {
       await reach(() => asked.length === 1);
@@ -147,7 +240,7 @@ test('a pause stops parts, and a resume begins them at their checkpoints', async
 });
 
 test('with another number of parts more go at once, and fewer, and each has its share of the limits', async () => {
-  const asked: CopyPartInput[] = [];
+  const asked: OnePart[] = [];
   let underWay = 0;
   let isOver = false;
   const parts = [part(0), part(1), part(2), part(3)];
@@ -155,12 +248,12 @@ test('with another number of parts more go at once, and fewer, and each has its 
     runbookByCopy({ copy: { parts: { inFlight: 1 }, limits: { docsPerSec: 600 } } }),
     {
       planParts: async () => ({ parts }),
-      copyPart: async (input) => {
+      copyParts: partByPart(async (input) => {
         asked.push(input);
         if (isOver) return done();
         underWay += 1;
         return untilStopped().finally(() => (underWay -= 1));
-      },
+      }),
     },
     async ({ result, reach, decide }) => {
       // parts that were under way are stopped and asked for again: until then new ones are beside them
@@ -179,7 +272,7 @@ test('with another number of parts more go at once, and fewer, and each has its 
 });
 
 test('batches that move at once share the limits of the run: one that was stuck, and the one that took its place', async () => {
-  const asked: CopyPartInput[] = [];
+  const asked: OnePart[] = [];
   const underWay = new Set<string>();
   let isMended = false;
   const over = new Set<string>();
@@ -189,14 +282,14 @@ test('batches that move at once share the limits of the run: one that was stuck,
       planParts: async ({ indices }) => ({
         parts: indices.flatMap(({ name, uuid }) => [0, 1].map((shard) => ({ ...part(shard), index: name, uuid }))),
       }),
-      copyPart: async (input) => {
+      copyParts: partByPart(async (input) => {
         const { index, shard } = input.part;
         if (index === 'index-1' && !isMended) throw stuckBecause({ type: 'DocumentsRefused', message: 'too many' });
         if (over.has(index)) return done();
         asked.push(input);
         underWay.add(`${index} ${shard}`);
         return untilStopped().finally(() => underWay.delete(`${index} ${shard}`));
-      },
+      }),
     },
     async ({ result, reach, decide }) => {
       const areAsked = (indices: string[], docsPerSec: number) => () => {
@@ -240,17 +333,17 @@ test('refused documents are differences, until they are driven again', async () 
     remedy: 'correct the mapping',
   };
   let isMended = false;
-  const asked: CopyPartInput[] = [];
+  const asked: OnePart[] = [];
   await started(
     runbookByCopy({ gates: ['cutover'], copy: { parts: { inFlight: 1 } } }),
     {
       // one of them was written to since
       planParts: async () => ({ parts: [part(0), isMended ? { ...part(1), toSeqNo: 119 } : part(1)] }),
-      copyPart: async (input) => {
+      copyParts: partByPart(async (input) => {
         asked.push(input);
         const isRefused = !isMended && input.part.shard === 0;
         return isRefused ? done({ written: 98, refused: 2, causes: [cause] }) : done();
-      },
+      }),
     },
     async ({ result, reach, decide }) => {
       const waiting = await reach(({ state }) => state === 'waiting');
@@ -279,15 +372,15 @@ test('refused documents are differences, until they are driven again', async () 
 
 test('a part that was stopped keeps only the piece in which documents were refused', async () => {
   const cause = { index: 'index-1', type: 't', reason: 'r', count: 1, example: '7', remedy: 'mend it' };
-  const asked: CopyPartInput[] = [];
+  const asked: OnePart[] = [];
   await started(
     runbookByCopy({ copy: { parts: { inFlight: 1 } } }),
     {
       planParts: async () => ({ parts: [part(0)] }),
-      copyPart: async (input) => {
+      copyParts: partByPart(async (input) => {
         asked.push(input);
         return asked.length === 1 ? { ...(await untilStopped()), refused: 1, causes: [cause] } : done({ written: 59 });
-      },
+      }),
     },
     async ({ result, reach, decide }) => {
       await reach(() => asked.length === 1);
@@ -307,7 +400,7 @@ test('documents that were refused in rounds are driven again by the next round',
     runbookByCopy({ catchUp: { kind: 'sequence', interval: '1h' }, gates: ['cutover'] }),
     {
       planParts: async () => ({ parts: [part(0)] }),
-      copyPart: async () => done(),
+      copyParts: partByPart(async () => done()),
       beginCatchUp: async (input) => ({ changed: true, summary: '', changes: [], positions: input.positions }),
       catchUpRound: async ({ positions, retryRefused }) => {
         if (retryRefused === true) refusedNow = [];
@@ -341,7 +434,7 @@ test('a live source is followed until little is left, and drained at the cutover
     }),
     {
       planParts: async () => ({ parts: [part(0)] }),
-      copyPart: async () => done(),
+      copyParts: partByPart(async () => done()),
       beginCatchUp: async (input) => ({ changed: true, summary: '', changes: [], positions: input.positions }),
       verifyIndices: async (input) => {
         compared.push(input);
@@ -452,7 +545,7 @@ test('by a field: where it begins is read before the parts are cut, and both sid
     {
       readPositions: async () => ({ positions }),
       planParts: async () => ({ parts: [part(0)] }),
-      copyPart: async () => done(),
+      copyParts: partByPart(async () => done()),
       beginCatchUp: async (input) => ({ changed: true, summary: '', changes: [], positions: input.positions }),
       catchUpRound: async (input) => {
         expect(input.positions).toEqual(positions);
@@ -488,7 +581,7 @@ test('no round goes on while refused documents of a live source are copied again
     runbookByCopy({ catchUp: { kind: 'sequence', interval: '20ms' }, gates: ['cutover'] }),
     {
       planParts: async () => ({ parts: [part(0)] }),
-      copyPart: async () => {
+      copyParts: partByPart(async () => {
         copies += 1;
         if (copies === 1) return done({ written: 99, refused: 1, causes: [cause] });
         before = rounds;
@@ -496,7 +589,7 @@ test('no round goes on while refused documents of a live source are copied again
         await new Promise((resolve) => setTimeout(resolve, 2_000));
         meanwhile = rounds;
         return done();
-      },
+      }),
       beginCatchUp: async (input) => ({ changed: true, summary: '', changes: [], positions: input.positions }),
       catchUpRound: async ({ positions }) => {
         rounds += 1;

@@ -2,7 +2,7 @@ import { catchUpWorkflowId } from '../../contracts/ids';
 import { queries, updates, workflowTypes } from '../../contracts/messages';
 import type { RunStatus } from '../../contracts/status';
 import { planOf, runbookOf } from '../support/fixtures';
-import { recordedActivities } from '../support/recorded-activities';
+import { partByPart, recordedActivities } from '../support/recorded-activities';
 import { startEnvironment, type Environment } from '../support/temporal-environment';
 import { waitUntil } from '../support/wait-until';
 
@@ -63,13 +63,13 @@ test('refused documents that are to be driven again are not forgotten when the r
       if (name === 'index-2') await decided;
       return { parts: [{ index: name, uuid: `uuid-${name}`, shard: 0, afterSeqNo: -1, toSeqNo: 9, documents: 10 }] };
     },
-    copyPart: async ({ part }) => {
+    copyParts: partByPart(async ({ part }) => {
       const attempt = (tries.get(part.index) ?? 0) + 1;
       tries.set(part.index, attempt);
       const isFirst = part.index === 'index-1' && attempt === 1;
       const totals = { isDone: true, throughSeqNo: 9, superseded: 0, bytes: 1 };
       return { ...totals, written: isFirst ? 9 : 10, refused: isFirst ? 1 : 0, causes: isFirst ? [cause] : [] };
-    },
+    }),
   });
   await environment.withWorker(activities, async (taskQueue) => {
     const runbook = runbookOf('long-retry', { method: 'copy', snapshot: undefined });
@@ -98,7 +98,7 @@ test('an abort ends a catch-up that has continued as new, too', async () => {
     planOf(1, { method: 'copy', repositories: [], concurrentSnapshots: false }),
     {
       planParts: async () => ({ parts: [part] }),
-      copyPart: async () => ({ ...none, isDone: true, throughSeqNo: 9, written: 10 }),
+      copyParts: partByPart(async () => ({ ...none, isDone: true, throughSeqNo: 9, written: 10 })),
       beginCatchUp: async ({ positions }) => ({ changed: true, summary: '', changes: [], positions }),
       catchUpRound: async ({ positions }) => ({
         ...none,

@@ -8,7 +8,7 @@ import type { MigrationRunbook } from '../../contracts/runbook';
 import type { CatchUpStatus, RunStatus } from '../../contracts/status';
 import type { CatchUpInput } from '../../contracts/workflow-inputs';
 import { indexOf, planOf, runbookOf } from '../support/fixtures';
-import { recordedActivities, stuckBecause } from '../support/recorded-activities';
+import { partByPart, recordedActivities, stuckBecause } from '../support/recorded-activities';
 import { startEnvironment, type Environment } from '../support/temporal-environment';
 import { waitUntil } from '../support/wait-until';
 
@@ -63,7 +63,7 @@ function quiet(looks: SeriesNow[]) {
           documents: 100,
         })),
       }),
-      copyPart: async () => ({ ...totals, isDone: true, throughSeqNo: 99, written: 100 }),
+      copyParts: partByPart(async () => ({ ...totals, isDone: true, throughSeqNo: 99, written: 100 })),
       beginCatchUp: async (input: { positions: CatchUpRoundInput['positions'] }) => ({
         changed: true,
         summary: '',
@@ -367,13 +367,13 @@ test('what retention takes while it is being moved is left out, and the rest of 
         const gone = indices.map(({ name }) => name).filter((name) => isGone && name === 'index-2');
         return { changed: true, summary: '', changes: [], ...(gone.length > 0 ? { gone } : {}) };
       },
-      copyPart: async ({ part }) => {
+      copyParts: partByPart(async ({ part }) => {
         if (part.index === 'index-2') {
           isGone = true;
           throw stuckBecause({ type: 'IndexMissing', message: 'the index is gone from the source' });
         }
         return { ...totals, isDone: true, throughSeqNo: 99, written: 100 };
-      },
+      }),
       readSeries: async (input) => {
         looked.push(input);
         if (input.unfollowed.includes('index-2')) return { ...nothing, deleted: ['index-2'] };
@@ -586,10 +586,10 @@ test('a catch-up that is ended from outside while a batch ends is begun anew wit
     runbook,
     {
       ...activities,
-      copyPart: async (input) => {
+      copyParts: async (input) => {
         // it ends while the next catch-up is being begun
-        if (input.part.index === 'index-2') await asked;
-        return activities.copyPart();
+        if (input.parts[0]?.index === 'index-2') await asked;
+        return activities.copyParts(input);
       },
       beginCatchUp: async (input) => {
         if (input.step === 'catch-up/begin/batch-0002') isJoined();

@@ -1,0 +1,196 @@
+import { MockActivityEnvironment } from '@temporalio/testing';
+import { DefaultLogger } from '@temporalio/worker';
+import type { CopyPart, CopyPartsInput, CopyPartsResult } from '../../contracts/document-activities';
+import type { CopySides } from '../../activities/copy/copy-part';
+import { copyParts } from '../../activities/copy/copy-parts';
+import type { RefusedDocument } from '../../activities/copy/bulk-writer';
+import { rateGate } from '../../activities/copy/rate-gate';
+import { transient } from '../../activities/failure';
+import { openByteClient } from '../../activities/elasticsearch/byte-client';
+import type { Cluster, RequestParams } from '../../activities/elasticsearch/cluster';
+import { runbookOf } from '../support/fixtures';
+import { fakeCluster } from './copy-fake-cluster';
+
+/** Parts of ten documents each, of one index: what a group of small indices is to the activity. */
+const perPart = 10;
+const partOf = (at: number, over: Partial<CopyPart> = {}): CopyPart => ({
+  index: 'i',
+  uuid: 'u',
+  shard: 0,
+  afterSeqNo: at * perPart - 1,
+  toSeqNo: (at + 1) * perPart - 1,
+  documents: perPart,
+  ...over,
+});
+const partsOf = (count: number) => Array.from({ length: count }, (_, at) => partOf(at));
+
+const runbook = runbookOf('r', { method: 'copy', snapshot: undefined });
+
+/** That an activity fails is what some of these tests are about: it need not be logged. */
+const quiet = { logger: new DefaultLogger('ERROR') };
+
+interface Ran {
+  answer?: CopyPartsResult;
+  error?: unknown;
+  heard: { done: number; total: number; detail: string; checkpoint: CopyPartsResult & { present?: object } }[];
+  /** Ids in the order in which they were written. */
+  written: string[];
+  joined: number;
+  ms: number;
+}
+
+async function run(
+  parts: CopyPart[],
+  more: {
+    before?: unknown;
+    source?: (n: number) => string;
+    /** Request to the source that does not get there, from 1. */
+    lost?: number;
+    limits?: Partial<CopyPartsInput['limits']>;
+    onHeartbeat?: (details: Ran['heard'][number], env: MockActivityEnvironment) => void;
+  } = {},
+): Promise<Ran> {
+  const hits = Array.from({ length: 200 }, (_, n) => ({
+    id: `"d${n}"`,
+    version: 1,
+    seqNo: n,
+    source: more.source?.(n) ?? '{}',
+  }));
+  const [from, to] = await Promise.all([fakeCluster(hits), fakeCluster([])]);
+  const [reader, writer] = [from, to].map(({ url }) => openByteClient({ where: 'it', urls: [url], connections: 4 }));
+  let asked = 0;
+  const ran: Ran = { heard: [], written: [], joined: 0, ms: 0 };
+  const cluster = {
+    version: { text: '7.17.29', major: 7, minor: 17, patch: 29, distribution: 'elasticsearch' },
+    request: async ({ path }: RequestParams) => {
+      expect(path).toBe('/i/_settings/index.uuid');
+      asked += 1;
+      if (asked === more.lost) throw transient({ type: 'ClusterUnavailable', message: '', where: '', remedy: '' });
+      return { status: 200, body: { i: { settings: { index: { uuid: 'u' } } } } };
+    },
+  } as unknown as Cluster;
+  const gates = { source: rateGate({ first: 1 }), target: rateGate({ first: 2 }) };
+  const sides: CopySides = {
+    source: cluster,
+    target: cluster,
+    reader: reader!,
+    writer: writer!,
+    rates: () => {
+      ran.joined += 1;
+      return { ...gates, words: () => 'fast', leave: () => (ran.joined -= 1) };
+    },
+  };
+  const failed = () => {
+    const causes: CopyPartsResult['causes'] = [];
+    return {
+      add: ({ type, reason }: RefusedDocument) =>
+        void causes.push({ index: 'i', type, reason, count: 1, example: '', remedy: '' }),
+      written: async () => undefined,
+      causes: () => causes,
+    };
+  };
+  const env = new MockActivityEnvironment({ attempt: 1, heartbeatDetails: more.before }, quiet);
+  env.on('heartbeat', (details: Ran['heard'][number]) => {
+    ran.heard.push(structuredClone(details));
+    more.onHeartbeat?.(details, env);
+  });
+  const limits = { bulkBytes: 1 << 20, bulksInFlight: 2, ...more.limits };
+  const input = { run: 'r', owner: 'r-1', step: 's', runbook, parts, limits };
+  const startedAt = performance.now();
+  try {
+    ran.answer = await env.run(() => copyParts(input, sides, failed));
+  } catch (error) {
+    ran.error = error;
+  }
+  ran.ms = performance.now() - startedAt;
+  ran.written = [...to.documents.keys()];
+  for (const client of [reader, writer]) client?.close();
+  await Promise.all([from.close(), to.close()]);
+  return ran;
+}
+
+const ids = (from: number, to: number) => Array.from({ length: to - from }, (_, at) => `d${from + at}`);
+const whole = (at: number) => ({
+  isDone: true,
+  throughSeqNo: partOf(at).toSeqNo,
+  written: perPart,
+  superseded: 0,
+  refused: 0,
+  bytes: expect.any(Number) as number,
+});
+
+test('parts in turn, each with what became of it; progress is that of all of them', async () => {
+  const { answer, heard, written, joined } = await run(partsOf(5));
+  expect(answer).toEqual({ parts: [0, 1, 2, 3, 4].map(whole), causes: [] });
+  expect(written).toEqual(ids(0, 50));
+  expect(heard.map(({ done }) => done)).toEqual([10, 10, 20, 20, 30, 30, 40, 40, 50, 50]);
+  expect(heard[4]).toMatchObject({ total: 50, detail: 'i, 3 of 5 small parts: fast' });
+  expect(joined).toBe(0);
+});
+
+test.each([
+  ['in the midst of the third part', 4, 2, { present: true }],
+  ['between two parts', 5, 3, { present: false }],
+])('killed %s, the next attempt goes on there', async (_when, nth, ended, { present }) => {
+  const first = await run(partsOf(5));
+  const { checkpoint } = first.heard[nth]!;
+  expect([checkpoint.parts.length, checkpoint.present !== undefined]).toEqual([ended, present]);
+  const second = await run(partsOf(5), { before: { checkpoint } });
+  // the third was wholly acknowledged when it was told
+  expect(second.written).toEqual(ids(30, 50));
+  expect(second.answer).toEqual(first.answer);
+});
+
+test('killed after its end, nothing is written again', async () => {
+  const first = await run(partsOf(2));
+  const second = await run(partsOf(2), { before: first.heard.at(-1) });
+  expect([second.written, second.answer]).toEqual([[], first.answer]);
+});
+
+test('told to stop, it answers with the parts that it began', async () => {
+  const { answer, written } = await run(partsOf(5), {
+    onHeartbeat: ({ checkpoint }, env) => {
+      if (checkpoint.parts.length === 2) env.cancel();
+    },
+  });
+  expect(answer?.parts).toEqual([whole(0), whole(1)]);
+  expect(written).toEqual(ids(0, 20));
+});
+
+test('a part that cannot be copied fails once it is the first: those before it are told', async () => {
+  const parts = partsOf(4).map((part, at) => (at === 2 ? { ...part, uuid: 'another' } : part));
+  const first = await run(parts);
+  expect(first.answer?.parts).toEqual([whole(0), whole(1)]);
+  const second = await run(parts.slice(2));
+  expect(second.error).toMatchObject({ type: 'IndexMissing', nonRetryable: true });
+});
+
+test('what may pass by itself fails the attempt, which the next one goes on from', async () => {
+  const first = await run(partsOf(4), { lost: 3 });
+  expect(first.error).toMatchObject({ type: 'ClusterUnavailable', nonRetryable: false });
+  const second = await run(partsOf(4), { before: first.heard.at(-1) });
+  expect([second.written, second.answer?.parts]).toEqual([ids(20, 40), [0, 1, 2, 3].map(whole)]);
+});
+
+test('refused documents are told of each part, and bounded over the group', async () => {
+  const source = (n: number) => (n % perPart === 0 ? '{"n":"refuse me"}' : '{}');
+  const { answer } = await run(partsOf(3), { source });
+  expect(answer?.parts.map(({ refused, written }) => [refused, written])).toEqual([
+    [1, 9],
+    [1, 9],
+    [1, 9],
+  ]);
+  expect(answer?.causes).toMatchObject([{ type: 'mapper_parsing_exception', count: 3 }]);
+  const bounded = await run(partsOf(3), { source, limits: { mostRefused: 2 } });
+  expect(bounded.answer?.parts).toHaveLength(2);
+  expect((await run(partsOf(1), { source, limits: { mostRefused: 0 } })).error).toMatchObject({
+    type: 'DocumentsRefused',
+  });
+});
+
+test('limits hold over small parts, too', async () => {
+  const { answer, ms } = await run(partsOf(5), { limits: { docsPerSec: 100 } });
+  expect(answer?.parts).toHaveLength(5);
+  // the last part is waited for by nobody
+  expect(ms).toBeGreaterThan(390);
+});
