@@ -50,7 +50,7 @@ const shape = {
         .enum(['request', 'async'])
         .default('request')
         .describe(
-          'index.translog.durability while documents come in; async is faster; where a node of the target dies meanwhile, copy reads its parts under way once more; with remote-reindex its last seconds are lost, and the comparison counts them missing.',
+          'index.translog.durability while documents come in; async is faster; where a node of the target dies meanwhile, the parts under way are read once more.',
         ),
     })
     .describe('Settings of the new indices for the length of the move; put to their own values afterwards.')

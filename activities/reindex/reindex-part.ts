@@ -3,14 +3,15 @@ import { targetName } from '../../contracts/ids';
 import type { ReindexPart, ReindexPartInput, ReindexPartResult } from '../../contracts/reindex';
 import type { Progress } from '../../contracts/status';
 import { cancellationSignal, heartbeat, lastHeartbeat, throwIfCancelled } from '../context';
-import { classifyAnswer } from '../elasticsearch/classify-error';
 import type { Cluster } from '../elasticsearch/cluster';
-import { permanent, transient } from '../failure';
+import { durableIndex, isOnDisk, lostWrites } from '../copy/durable';
+import { permanent } from '../failure';
 import { follow } from '../follow';
-import { causesOf, sorted, wordsOf } from './refusals';
+import { judge, mostTasks, stalled, stallMs, tooMany } from './judge-task';
+import { causesOf, sorted } from './refusals';
 import { remoteOf } from './remote';
 import { markOf, placeOf, rateOf, reindexBody } from './request';
-import { cancelTask, findTasks, lookAtTask, startTask, type ReindexFailure, type TaskView } from './tasks';
+import { cancelTask, endTasks, findTasks, lookAtTask, startTask, type ReindexFailure, type TaskView } from './tasks';
 import { deleteStrays, giveWriteAlias, isWrittenTo, knowsWriteAlias } from './write-alias';
 
 /** What a heartbeat carries besides progress. Results of tasks are kept by the target, so their ids are all it takes. */
@@ -19,6 +20,8 @@ interface Begun {
   tasks: string[];
   /** Documents of a batch: fewer than the runbook says, once an answer was too large for the target's buffer. */
   size: number;
+  /** With an async translog: the target's primary terms before the last of these tasks, each of which reads the whole part. */
+  terms?: string;
 }
 
 export interface ReindexSides {
@@ -28,10 +31,6 @@ export interface ReindexSides {
   regardless: <T>(act: () => Promise<T>) => Promise<T>;
 }
 
-/** A part that needs more is one whose documents the target refuses by the thousand: `_reindex` stops at each batch of them. */
-const mostTasks = 50;
-/** A task that has not moved for so long hangs on the source, and its own time limits did not help. */
-const stallMs = 30 * 60_000;
 /** How long a cancelled task may take for its present batch; below the heartbeat timeout. */
 const cancelMs = 20_000;
 
@@ -42,7 +41,9 @@ const cancelMs = 20_000;
  *
  * Killed before the request: nothing was done. Killed between the request and the heartbeat with the task's id: the next
  * attempt finds the task by the mark in its query. Killed while following: the same, or by its id. Killed after its end:
- * the target keeps the result. Were a task not found, a second one beside it would only do the same writes.
+ * the target keeps the result. Were a task not found, a second one beside it would only do the same writes. With an async
+ * translog what a task wrote may be lost once a primary of the target has begun anew: it counts for nothing then, and is
+ * ended if it still runs.
  */
 export async function reindexPart(input: ReindexPartInput, sides: ReindexSides): Promise<ReindexPartResult> {
   const { part, runbook } = input;
@@ -50,7 +51,12 @@ export async function reindexPart(input: ReindexPartInput, sides: ReindexSides):
   const where = placeOf(runbook, part);
   const hasAlias = knowsWriteAlias(target);
   await refuseOtherIndex(sides.source, part);
-  const begun = begunIn(lastHeartbeat()) ?? { tasks: [], size: runbook.reindex?.size ?? 1000 };
+  const index = targetName(runbook, part.index);
+  const durable = runbook.reindex?.load.translog === 'async' ? durableIndex(target, index) : undefined;
+  const known = begunIn(lastHeartbeat());
+  const goesOn = known?.terms === (await durable?.terms());
+  const size = known?.size ?? runbook.reindex?.size ?? 1000;
+  const begun: Begun = goesOn && known ? known : { tasks: [], size };
   const refused = new Map<string, ReindexFailure>();
   /** By tasks before the present one: to that one they are conflicts. */
   let writtenBefore = 0;
@@ -74,7 +80,7 @@ export async function reindexPart(input: ReindexPartInput, sides: ReindexSides):
       written: written + writtenBefore,
       superseded: Math.max(0, conflicts - writtenBefore),
       refused: refused.size,
-      causes: causesOf(targetName(runbook, part.index), [...refused.values()]),
+      causes: causesOf(index, [...refused.values()]),
       tasks: begun.tasks.length,
     };
   }
@@ -100,8 +106,10 @@ export async function reindexPart(input: ReindexPartInput, sides: ReindexSides):
 
   /** Its index may have been deleted under the task, which then went on elsewhere. */
   async function whole(): Promise<ReindexPartResult> {
-    const index = targetName(runbook, part.index);
-    if (!hasAlias || (await isWrittenTo(target, input.owner, index))) return result(true);
+    if (!hasAlias || (await isWrittenTo(target, input.owner, index))) {
+      if (!(await isOnDisk(durable, begun.terms))) throw lostWrites(index);
+      return result(true);
+    }
     await deleteStrays(target, input.owner);
     throw permanent({
       type: 'IndexMissing',
@@ -113,9 +121,10 @@ export async function reindexPart(input: ReindexPartInput, sides: ReindexSides):
 
   async function begin(): Promise<string> {
     if (begun.tasks.length >= mostTasks) throw tooMany(where, result(false));
-    const alias = await giveWriteAlias(target, input.owner, targetName(runbook, part.index));
+    const alias = await giveWriteAlias(target, input.owner, index);
     const attempt = { size: begun.size, excluded: [...refused.keys()], ...(alias === undefined ? {} : { alias }) };
     const body = reindexBody(input, target, await remoteOf(runbook), attempt);
+    if (durable) begun.terms = await durable.terms();
     // taken over by another attempt meanwhile: a task that nobody follows must not begin
     throwIfCancelled(cancellationSignal());
     const id = await startTask(target, body, { requestsPerSecond: rate, requireAlias: alias !== undefined });
@@ -138,7 +147,8 @@ export async function reindexPart(input: ReindexPartInput, sides: ReindexSides):
       if (view.state === 'running') current = id;
       else settle(view);
     }
-    current ??= await unheardOf(sides, input, refused.size, keep);
+    if (goesOn) current ??= await unheardOf(sides, input, refused.size, keep);
+    else await endTasks(target, markOf(input.owner, part));
     for (;;) {
       current ??= await begin();
       last = { state: 'lost' };
@@ -163,61 +173,6 @@ export async function reindexPart(input: ReindexPartInput, sides: ReindexSides):
 
 function isWhole(view: TaskView): boolean {
   return view.state === 'ended' && view.failures.length === 0 && !view.timedOut && view.cancelled === undefined;
-}
-
-/** Returns when the part is to be begun again at once. @throws what is for Temporal's retries, or for a person. */
-function judge(view: TaskView, where: string, begun: Begun): void {
-  if (view.state === 'ended') {
-    const { refused, passing } = sorted(view.failures);
-    if (passing[0] !== undefined) throw classifyAnswer(where, wordsOf(passing[0]));
-    if (refused.length > 0) return;
-    if (view.timedOut)
-      throw classifyAnswer(where, { status: 504, type: '', reason: 'a search or a bulk of the task timed out' });
-    throw permanent({
-      type: 'ClusterRequestFailed',
-      message: 'somebody cancelled the _reindex task',
-      where,
-      why: view.cancelled ?? '',
-      remedy: 'retry begins the part again; pause and tune hold it back without that',
-    });
-  }
-  if (view.state !== 'failed') return;
-  if (/chunk that was too large|too long.*content|entity content is too long/i.test(view.reason) && begun.size > 1) {
-    begun.size = Math.ceil(begun.size / 4);
-    return;
-  }
-  throw taskFailed(where, view);
-}
-
-/** The source's words, as the target tells them: what passes by itself is known by them alone. */
-function taskFailed(where: string, { type, reason }: { type: string; reason: string }): Error {
-  const why = `${type}: ${reason}`.slice(0, 2000);
-  if (/not (allow|white)listed/.test(reason)) {
-    return permanent({
-      type: 'ClusterRequestFailed',
-      message: 'the target may not fetch from the source',
-      where,
-      why,
-      remedy: 'put the address into the allow list of every node of the target and restart them one by one, then retry',
-    });
-  }
-  if (/\b(401|403)\b|unauthorized|forbidden/i.test(reason)) {
-    return permanent({
-      type: 'ClusterPermissionDenied',
-      message: 'the source does not let the target in',
-      where,
-      why,
-      remedy:
-        'correct source.auth of the runbook, or grant its user read and view_index_metadata on the index, then retry',
-    });
-  }
-  return transient({
-    type: 'ClusterUnavailable',
-    message: 'the _reindex task failed',
-    where,
-    why,
-    remedy: 'see whether the nodes of the target reach the source at that address, then retry: the part is begun again',
-  });
 }
 
 /** A task of ours whose id no heartbeat has brought: followed, unless it leaves out documents that are not known here. */
@@ -283,26 +238,4 @@ function progressOf(view: TaskView & { state: 'running' }, part: ReindexPart, re
 
 function begunIn(details: unknown): Begun | undefined {
   return (details as { reindex?: Begun } | undefined)?.reindex;
-}
-
-function stalled(where: string, { done, total }: Progress): Error {
-  return permanent({
-    type: 'ClusterUnavailable',
-    message: `the _reindex task has not moved for ${stallMs / 60_000} min`,
-    where,
-    why: `${done} of ${total} documents`,
-    remedy: 'look at both clusters and the network between them; retry follows the same task again',
-  });
-}
-
-function tooMany(where: string, { causes, refused }: ReindexPartResult): Error {
-  const reasons = causes.map(({ count, type, reason }) => `${count} times ${type}: ${reason}`);
-  return permanent({
-    type: 'ClusterRequestFailed',
-    message: `${mostTasks} _reindex tasks did not bring this part to its end`,
-    where,
-    why: (refused > 0 ? reasons.join('; ') : 'tasks were lost with their nodes').slice(0, 2000),
-    remedy:
-      'a task ends at every batch with a document that the target refuses: mend what the reasons name and retry, or move this index with method copy, which leaves such documents out one by one',
-  });
 }

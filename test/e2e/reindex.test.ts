@@ -115,10 +115,15 @@ describe.each(targets)('from 7.17 into $version', ({ version, setting }) => {
 
   const nameOf = (what: string) => `reindex-${what}-${version.replaceAll('.', '-')}`;
 
-  async function prepare(name: string, documents: number, mappings: object = {}): Promise<IndexFacts> {
+  async function prepare(
+    name: string,
+    documents: number,
+    mappings: object = {},
+    settings: object = {},
+  ): Promise<IndexFacts> {
     await makeIndex(urls.source, name, documents, { number_of_shards: 2 });
     const made = await http(`${urls.target}/${name}`, 'PUT', {
-      settings: { number_of_shards: 1, number_of_replicas: 0 },
+      settings: { number_of_shards: 1, number_of_replicas: 0, ...settings },
       mappings,
     });
     expect(made.status).toBe(200);
@@ -294,6 +299,32 @@ describe.each(targets)('from 7.17 into $version', ({ version, setting }) => {
     const result = await move(input, part, {}, again);
     expect(result).toMatchObject({ isDone: true, tasks: 2 });
     expect(result.written + result.superseded).toBe(3000);
+    await expectEqual(name);
+  });
+
+  it('with an async translog, loses nothing that it has called done to a node that dies', async () => {
+    const name = nameOf('async');
+    const translog = { 'translog.durability': 'async', 'translog.sync_interval': '10m' };
+    const index = await prepare(name, 2500, {}, translog);
+    const input = inputOf(name, urls, { parts: { maxDocuments: 1250 }, load: { translog: 'async' } });
+    const [first, second] = (await plan(input, index)).parts as [ReindexPart, ReindexPart];
+    const { written } = await move(input, first);
+    // the other's worker is lost while the task goes on to its end
+    const env = new MockActivityEnvironment({}, quiet);
+    let details: unknown;
+    env.on('heartbeat', (each: unknown) => {
+      details = each;
+      env.cancel('WORKER_SHUTDOWN');
+    });
+    await move(input, second, {}, env).catch(() => undefined);
+    await waitUntil(tasksUnderWay, (tasks) => tasks.length === 0, { what: 'the end of the task' });
+    expect(await arrived(name)).toBe(2500);
+    await target.nodes[0]?.kill9();
+    await target.nodes[0]?.start();
+    await target.waitGreen();
+    expect(await arrived(name)).toBe(written);
+    const again = new MockActivityEnvironment({ attempt: 2, heartbeatDetails: details }, quiet);
+    expect(await move(input, second, {}, again)).toMatchObject({ isDone: true, written: 2500 - written });
     await expectEqual(name);
   });
 

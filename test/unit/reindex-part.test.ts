@@ -32,7 +32,15 @@ class FakeTarget {
     request: <T>(params: RequestParams) => Promise.resolve(this.answer(params) as { status: number; body: T }),
   };
 
+  /** Raised when the primary begins anew. */
+  term = 1;
+  flushed = 0;
+
   private answer({ method, path, query, body }: RequestParams): { status: number; body: unknown } {
+    if (path === '/_cluster/state/metadata/logs')
+      return { status: 200, body: { metadata: { indices: { logs: { primary_terms: { '0': this.term } } } } } };
+    if (path === '/logs/_flush') this.flushed += 1;
+    if (/_(flush|refresh)$/.test(path)) return { status: 200, body: { _shards: { failed: 0 } } };
     const id = /^\/_tasks\/n%3A(\d+)/.exec(path)?.[1];
     if (path.endsWith('/_settings/index.uuid'))
       return { status: 200, body: { logs: { settings: { index: { uuid: 'U' } } } } };
@@ -100,7 +108,7 @@ const input: ReindexPartInput = {
   part: { index: 'logs', uuid: 'U', range: { afterSeqNo: -1, toSeqNo: 99 }, documents: 10 },
 };
 
-function run(target: FakeTarget, details?: unknown) {
+function run(target: FakeTarget, details?: unknown, given = input) {
   // that an activity fails need not be logged here
   const quiet = { logger: new DefaultLogger('ERROR') };
   const env = new MockActivityEnvironment(
@@ -110,7 +118,7 @@ function run(target: FakeTarget, details?: unknown) {
   const heard: { reindex?: { tasks: string[] } }[] = [];
   env.on('heartbeat', (each: { reindex?: { tasks: string[] } }) => heard.push(structuredClone(each)));
   const sides = { source: target.cluster, target: target.cluster, regardless: <T>(act: () => Promise<T>) => act() };
-  return { env, heard, result: env.run(() => reindexPart(input, sides)) };
+  return { env, heard, result: env.run(() => reindexPart(given, sides)) };
 }
 
 const excludedIn = (body: Body | undefined) => body?.source.query.bool.must_not[0]?.ids.values.slice(1);
@@ -243,6 +251,60 @@ describe('reindexPart', () => {
     setTimeout(() => env.cancel('WORKER_SHUTDOWN'), 300);
     await expect(result).rejects.toThrow();
     expect(target.cancelled).toEqual([]);
+  });
+});
+
+describe('with an async translog', () => {
+  const runbook = runbookOf('r', {
+    method: 'remote-reindex',
+    snapshot: undefined,
+    reindex: { load: { translog: 'async' } },
+  });
+  const given = { ...input, runbook };
+
+  it('is done once the index is flushed, and no primary has begun anew', async () => {
+    const target = new FakeTarget([ended({ created: 10 })]);
+    const { heard, result } = run(target, undefined, given);
+    expect(await result).toMatchObject({ isDone: true, written: 10 });
+    expect(target.flushed).toBe(1);
+    expect(heard[0]?.reindex).toMatchObject({ terms: '{"0":1}' });
+    const ordinary = new FakeTarget([ended({ created: 10 })]);
+    await run(ordinary).result;
+    expect(ordinary.flushed).toBe(0);
+  });
+
+  it('is fetched once more where a primary began anew before it was flushed', async () => {
+    const target = new FakeTarget(['running', ended({ created: 4, version_conflicts: 6 })]);
+    const first = run(target, undefined, given);
+    const follows = new Promise<void>((follows) => first.env.once('heartbeat', () => follows()));
+    await follows;
+    target.term = 2;
+    target.end(0, ended({ created: 10 }));
+    await expect(first.result).rejects.toMatchObject({ type: 'ClusterUnavailable', nonRetryable: false });
+    const second = run(target, first.heard.at(-1), given);
+    expect(await second.result).toMatchObject({ isDone: true, written: 4, superseded: 6, tasks: 1 });
+    expect(target.begun).toHaveLength(2);
+  });
+
+  it('ends a task that still runs from before, and begins one that reads the whole part', async () => {
+    const target = new FakeTarget(['running', ended({ created: 3, version_conflicts: 7 })]);
+    target.dieAfterPost = true;
+    await expect(run(target, undefined, given).result).rejects.toThrow('killed');
+    target.dieAfterPost = false;
+    target.term = 2;
+    const details = { reindex: { tasks: ['n:1'], size: 500, terms: '{"0":1}' } };
+    expect(await run(target, details, given).result).toMatchObject({ isDone: true, written: 3, tasks: 1 });
+    expect([target.cancelled, target.begun[1]?.source.size]).toEqual([['n:1'], 500]);
+  });
+
+  it('a lost task is followed by one that reads all of it: the terms before that one count', async () => {
+    const target = new FakeTarget(['running', ended({ created: 10 })]);
+    const { env, result } = run(target, undefined, given);
+    env.once('heartbeat', () => {
+      target.term = 2;
+      target.end(0, 'lost');
+    });
+    expect(await result).toMatchObject({ isDone: true, tasks: 2 });
   });
 });
 
