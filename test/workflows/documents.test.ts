@@ -140,7 +140,7 @@ test('small parts share activities; refused documents are known by their parts, 
       asked.length = 0;
       isMended = true;
       await decide('retryFailed');
-      await reach(({ differences }) => differences.length === 0);
+      await reach(({ state, differences }) => asked.length === 2 && state === 'waiting' && differences.length === 0);
       expect(asked.map(({ parts }) => parts).sort((a, b) => a[0]!.shard - b[0]!.shard)).toEqual([
         [small(7)],
         [small(107)],
