@@ -117,7 +117,7 @@ export async function moveBatch(
       isPaused: board.runner.isPaused,
       ...board.shareOf(known),
     });
-    board.shareLimits();
+    board.shareLimits(known);
     const begun = board.steering;
     const child = await startChild<(input: MoveBatchInput) => Promise<BatchStatus>>(workflowTypes.moveBatch, {
       workflowId: batchWorkflowId(board.run, batch.number),

@@ -409,16 +409,17 @@ export class RunBoard {
     return (docsPerSec ?? bytesPerSec) === undefined ? {} : { sharedBy: Math.max(1, sharedBy) };
   }
 
-  /** Limits are of the whole run: batches that move at once hear among how many they are divided. */
-  shareLimits(): void {
-    const { length } = this.moving();
+  /** Limits are of the whole run: batches that move at once hear among how many they are divided. One that begins knows. */
+  shareLimits(beginning?: BatchStatus): void {
+    const length = this.moving(beginning).length + (beginning ? 1 : 0);
     const share = this.share(length);
     // with nobody left there is nobody to be told
     if (share.sharedBy === undefined || length === 0 || length === this.sharedBy) return;
     this.sharedBy = length;
     this.steering += 1;
     const decision = { by: 'the run', reason: `${length} batches move at once` };
-    void this.tellBatches(this.batches.filter(isUnderWay), { verb: 'tune', decision, ...share });
+    const others = this.batches.filter((batch) => isUnderWay(batch) && batch.number !== beginning?.number);
+    void this.tellBatches(others, { verb: 'tune', decision, ...share });
   }
 
   private stepRefusal(verb: 'retry' | 'skip', step?: string): string | undefined {
