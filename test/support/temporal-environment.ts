@@ -32,6 +32,9 @@ export async function startEnvironment(extraArgs: string[] = []) {
         workflowBundle: bundle,
         activities,
         dataConverter,
+        // as run-worker.ts has it: cancellations come with the answers to heartbeats
+        maxHeartbeatThrottleInterval: '1s',
+        defaultHeartbeatThrottleInterval: '1s',
       });
       return worker.runUntil(test(taskQueue));
     },
