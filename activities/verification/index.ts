@@ -5,13 +5,14 @@ import type { CopySettings, ReindexSettings } from '../../contracts/runbook-docu
 import type { Difference, RefusalCause } from '../../contracts/status';
 import type { MigrationRunbook } from '../../contracts/runbook';
 import { heartbeat, pause } from '../context';
+import { askingAgain } from '../elasticsearch/asking-again';
 import type { Cluster, Clusters } from '../elasticsearch/cluster';
 import { chunkNames, indexPath } from '../elasticsearch/index-names';
 import { reporting } from '../elasticsearch/reporting';
 import { adaptIndex, shapeOf } from '../metadata/adapt-index';
 import { compareIndex } from './compare-index';
 import type { IndexState } from './index-state';
-import { readStates } from './read-state';
+import { readWhole } from './read-whole';
 
 /** A result goes through the run's history and into its status: what is over is counted, not listed. */
 const mostDifferences = 200;
@@ -28,7 +29,7 @@ export function createVerificationActivities({
   return {
     /**
      * Compares indices with their copies: documents by count and by shard, mappings, settings, state and health. May run
-     * twice: it only reads, but for refreshes, which change no document. After a crash it begins again from the start, as
+     * twice: it only reads, but for refreshes, which change no document; so what may pass is asked again. After a crash it begins again from the start, as
      * a comparison is only worth something if all of it is of one time.
      */
     async verifyIndices(input) {
@@ -42,10 +43,12 @@ async function verify(
   { runbook, indices, refused = [], positions = [] }: VerifyInput,
 ): Promise<VerifyResult> {
   let done = 0;
-  const report = () => heartbeat({ done, total: indices.length, unit: 'indices' });
+  const progress = () => ({ done, total: indices.length, unit: 'indices' });
+  const report = () => heartbeat(progress());
+  const wait = (detail: string) => heartbeat({ ...progress(), detail });
   const [source, target] = await Promise.all([
-    clusters.connect(runbook, 'source').then((cluster) => reporting(cluster, report)),
-    clusters.connect(runbook, 'target').then((cluster) => reporting(cluster, report)),
+    clusters.connect(runbook, 'source').then((cluster) => askingAgain(reporting(cluster, report))),
+    clusters.connect(runbook, 'target').then((cluster) => askingAgain(reporting(cluster, report))),
   ]);
   const isFrozenByRun = runbook.freeze !== 'none';
   const shape = runbook.copy ?? runbook.reindex;
@@ -61,7 +64,10 @@ async function verify(
   )) {
     const called = chunk.map((name) => targetName(runbook, name));
     const targetDataNodes = await waitUntilSettled(target, called);
-    const [from, to] = await Promise.all([readStates(source, chunk, shape?.query), readStates(target, called)]);
+    const [from, to] = await Promise.all([
+      readWhole(source, chunk, shape?.query, wait),
+      readWhole(target, called, undefined, wait),
+    ]);
     for (const [at, name] of chunk.entries()) {
       const [ofSource, ofTarget] = [from.get(name), to.get(called[at] ?? name)];
       const copied =

@@ -106,8 +106,6 @@ function typeless({ version }: Cluster): Record<string, boolean> {
 }
 
 async function readShards(cluster: Cluster, path: string): Promise<Map<string, Record<number, ShardState>>> {
-  const { version } = cluster;
-  const withClosed = version.distribution === 'opensearch' || isAtLeast(version, '7.2.0');
   const { body } = await cluster.request<StatsAnswer>({
     method: 'GET',
     path: `/${path}/_stats/docs,indexing`,
@@ -115,7 +113,7 @@ async function readShards(cluster: Cluster, path: string): Promise<Map<string, R
       level: 'shards',
       ignore_unavailable: true,
       filter_path: ofShards.map((name) => `indices.*.shards.*.${name}`).join(','),
-      ...(withClosed ? { forbid_closed_indices: false, expand_wildcards: 'all' } : {}),
+      ...(tellsOfClosed(cluster) ? { forbid_closed_indices: false, expand_wildcards: 'all' } : {}),
     },
   });
   const found = new Map<string, Record<number, ShardState>>();
@@ -143,6 +141,11 @@ const ofShards = [
   'indexing.delete_total',
   'seq_no.max_seq_no',
 ];
+
+/** Before 7.2 a closed index has no shards that anything could be said of. */
+export function tellsOfClosed({ version }: Cluster): boolean {
+  return version.distribution === 'opensearch' || isAtLeast(version, '7.2.0');
+}
 
 function isStarted(state: string | undefined): boolean {
   return state === 'STARTED' || state === 'RELOCATING';
