@@ -1,6 +1,7 @@
 import type { MetadataActivities, MetadataUndo, PlannedItem } from '../../contracts/metadata';
 import type { Change, Difference } from '../../contracts/status';
 import { heartbeat } from '../context';
+import { askingAgain } from '../elasticsearch/asking-again';
 import { readErrorAnswer } from '../elasticsearch/classify-error';
 import type { Cluster, Clusters } from '../elasticsearch/cluster';
 import { changedBy, unchanged } from '../outcome';
@@ -31,7 +32,7 @@ export function createApplyActivities({
       const changes: Change[] = [];
       const undo: MetadataUndo[] = [];
       const differences: Difference[] = [];
-      const items = await surveyCluster(source, target, metadata);
+      const items = await surveyCluster(askingAgain(source), askingAgain(target), metadata);
       for (const [at, item] of items.entries()) {
         const what = `${item.kind} ${item.name}`;
         const plan = plans.get(what);

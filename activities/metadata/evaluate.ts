@@ -6,7 +6,9 @@ import type {
   MetadataItem,
   PlannedItem,
 } from '../../contracts/metadata';
+import type { Side } from '../../contracts/runbook';
 import type { Difference } from '../../contracts/status';
+import { askingAgain } from '../elasticsearch/asking-again';
 import type { Cluster, Clusters } from '../elasticsearch/cluster';
 import { isMarkOf, markSetting } from '../snapshots/restored-indices';
 import { adaptIndex, shapeOf, type AdaptedIndex, type SourceIndex } from './adapt-index';
@@ -21,13 +23,13 @@ export function createEvaluateActivities({
 }: {
   clusters: Clusters;
 }): Pick<MetadataActivities, 'evaluateMetadata' | 'readDrift'> {
-  const connect = async ({ runbook }: MetadataInput): Promise<[Cluster, Cluster]> =>
-    Promise.all([clusters.connect(runbook, 'source'), clusters.connect(runbook, 'target')]);
+  const connect = async ({ runbook }: MetadataInput, side: Side): Promise<Cluster> =>
+    askingAgain(await clusters.connect(runbook, side));
 
   return {
     /** Twice: reads only. */
     async evaluateMetadata(input) {
-      const [source, target] = await connect(input);
+      const [source, target] = await Promise.all([connect(input, 'source'), connect(input, 'target')]);
       const surveyed = await surveyCluster(source, target, input.metadata);
       const definitions = await readDefinitions(
         source,
@@ -48,7 +50,7 @@ export function createEvaluateActivities({
 
     /** Twice: reads only. */
     async readDrift(input) {
-      const source = await clusters.connect(input.runbook, 'source');
+      const source = await connect(input, 'source');
       const definitions = await readDefinitions(
         source,
         input.indices.map(({ name }) => name),

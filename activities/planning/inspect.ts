@@ -6,6 +6,7 @@ import type { IndexFacts } from '../../contracts/plan';
 import type { MigrationRunbook, Side } from '../../contracts/runbook';
 import type { Check } from '../../contracts/status';
 import { heartbeat, pause } from '../context';
+import { askingAgain } from '../elasticsearch/asking-again';
 import type { Cluster, Clusters } from '../elasticsearch/cluster';
 import { reporting } from '../elasticsearch/reporting';
 import { aliasActions } from './alias-actions';
@@ -20,8 +21,11 @@ import { readIndices, readSelectable, readSelected, readTaken } from './read-ind
 import { selectIndices } from './select-indices';
 import type { ClusterView, IndexView } from './view';
 
-/** A blip must not fail a preflight that a person waits for; what lasts longer is a finding, and is told as one. */
-const connectAttempts = 3;
+/**
+ * A blip must not fail a preflight that a person waits for; what lasts longer is a finding, and is told as one. A cluster that
+ * has answered is asked for longer (`askingAgain`): before a proxy that loses one request in five, some of many always fail.
+ */
+const connectAttempts = 5;
 const betweenAttemptsMs = 1_000;
 
 /** Reads both clusters and runs the checks. A cluster that cannot be reached is a failed check, not a failure. */
@@ -83,9 +87,8 @@ export async function select(
   clusters: Clusters,
   { runbook, planned }: RunInput & { planned: KnownIndex[] },
 ): Promise<SelectionNow> {
-  const source = reporting(await clusters.connect(runbook, 'source'), () =>
-    heartbeat({ done: 0, total: 1, unit: 'checks', detail: 'reading the names of the source' }),
-  );
+  const report = () => heartbeat({ done: 0, total: 1, unit: 'checks', detail: 'reading the names of the source' });
+  const source = askingAgain(reporting(await clusters.connect(runbook, 'source'), report));
   const names = streamsAsAliases(await readNames(source));
   const present = await readSelectable(source, names);
   const { selected } = selectIndices(runbook.select, present);
@@ -108,20 +111,26 @@ interface Opened {
 
 async function open(clusters: Clusters, runbook: MigrationRunbook, side: Side, report: () => void): Promise<Opened> {
   const subject = (view?: ClusterView) => reachable(side, runbook[side].urls, view);
+  try {
+    const cluster = askingAgain(reporting(await connect(clusters, runbook, side), report));
+    const view = await readCluster(cluster);
+    return { side, check: checkReachable(subject(view), { version: view.facts.version }), cluster, view };
+  } catch (error) {
+    const failure = infoOf(error);
+    if (!failure) throw error;
+    return { side, check: checkOf(failure, subject()) };
+  }
+}
+
+async function connect(clusters: Clusters, runbook: MigrationRunbook, side: Side): Promise<Cluster> {
   for (let attempt = 1; ; attempt++) {
     try {
-      const cluster = reporting(await clusters.connect(runbook, side), report);
-      const view = await readCluster(cluster);
-      return { side, check: checkReachable(subject(view), { version: view.facts.version }), cluster, view };
+      return await clusters.connect(runbook, side);
     } catch (error) {
-      const failure = infoOf(error);
-      if (!failure) throw error;
-      if (attempt < connectAttempts && !(error as ApplicationFailure).nonRetryable) {
-        await pause(betweenAttemptsMs);
-        continue;
-      }
-      return { side, check: checkOf(failure, subject()) };
+      if (attempt >= connectAttempts || (error as { nonRetryable?: boolean | null }).nonRetryable !== false)
+        throw error;
     }
+    await pause(betweenAttemptsMs);
   }
 }
 

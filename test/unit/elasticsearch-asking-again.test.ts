@@ -28,3 +28,20 @@ test.each([
   await expect(askingAgain(cluster).request({ method: 'GET', path: '/' })).rejects.toBe(failure);
   expect(asked()).toBe(1);
 });
+
+test('a cluster that lets each request wait until its limit is not asked for minutes', async () => {
+  jest.useFakeTimers();
+  let asked = 0;
+  const request = async () => {
+    asked++;
+    await new Promise((resolve) => setTimeout(resolve, 20_000));
+    throw transient(info);
+  };
+  const cluster = { side: 'source', request } as unknown as Cluster;
+  const answer = askingAgain(cluster).request({ method: 'GET', path: '/' });
+  const told = expect(answer).rejects.toThrow('not now');
+  await jest.advanceTimersByTimeAsync(60_000);
+  await told;
+  expect(asked).toBe(2);
+  jest.useRealTimers();
+});

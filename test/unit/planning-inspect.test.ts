@@ -1,6 +1,6 @@
 import { createPlanningActivities } from '../../activities/planning';
 import type { Cluster, Clusters, RequestParams } from '../../activities/elasticsearch/cluster';
-import { permanent } from '../../activities/failure';
+import { permanent, transient } from '../../activities/failure';
 import type { KnownIndex } from '../../contracts/cluster-activities';
 import { runbookOf } from '../support/fixtures';
 
@@ -127,6 +127,65 @@ describe('inspectClusters', () => {
     const result = await run(clustersOf({ source: refuse(blocked), target: () => fakeCluster('target') }));
     expect(result.checks[0]).toMatchObject({ id: 'index.blocks', state: 'failed' });
     expect(result.checks[0]?.seen).toContain('a b (metadata)');
+  });
+
+  describe('before a proxy that loses requests', () => {
+    const lost = transient({
+      type: 'ClusterUnavailable',
+      message: 'a proxy before the cluster cannot reach it',
+      where: 'x',
+      why: 'HTTP 502',
+      remedy: '-',
+    });
+    /** The first so many of each kind of request are lost. */
+    function losing(cluster: Cluster, most: number): Cluster {
+      const asked = new Map<string, number>();
+      return {
+        ...cluster,
+        request: async (params) => {
+          const count = (asked.get(params.path) ?? 0) + 1;
+          asked.set(params.path, count);
+          if (count <= most) throw lost;
+          return cluster.request<never>(params);
+        },
+      };
+    }
+    async function inspected(connects: number, requests: number) {
+      let tried = 0;
+      const clusters: Clusters = {
+        connect: async (_, side) => {
+          if (side === 'source' && (tried += 1) <= connects) throw lost;
+          return losing(fakeCluster(side), requests);
+        },
+        close: async () => undefined,
+      };
+      jest.useFakeTimers();
+      try {
+        let isOver = false;
+        const running = run(clusters).finally(() => (isOver = true));
+        running.catch(() => undefined);
+        const beganAt = Date.now();
+        while (!isOver) await jest.advanceTimersByTimeAsync(250);
+        return { checks: (await running).checks, seconds: (Date.now() - beganAt) / 1000 };
+      } finally {
+        jest.useRealTimers();
+      }
+    }
+
+    it('asks again, and has nothing to tell', async () => {
+      const { checks } = await inspected(4, 3);
+      const reached = checks.filter(({ id }) => id === 'cluster.reachable');
+      expect(reached.map(({ state }) => state)).toEqual(['passed', 'passed']);
+    });
+
+    it('tells of a cluster that cannot be reached within seconds, and of one that goes on failing within a minute', async () => {
+      const away = await inspected(Infinity, 0);
+      expect(away.checks[0]).toMatchObject({ id: 'cluster.reachable', state: 'failed' });
+      expect(away.seconds).toBeLessThan(10);
+      const failing = await inspected(0, Infinity);
+      expect(failing.checks[0]).toMatchObject({ id: 'cluster.reachable', state: 'failed' });
+      expect(failing.seconds).toBeLessThan(60);
+    });
   });
 
   it('does not hide a fault of the program behind a check', async () => {
