@@ -1,11 +1,15 @@
+import { MockActivityEnvironment } from '@temporalio/testing';
+import { createClusters } from '../../activities/elasticsearch/cluster';
+import { createVerificationActivities } from '../../activities/verification';
 import { makeLabDirectory, newLabName } from '../../lab/directories';
 import { startCluster, type ElasticsearchCluster } from '../../lab/elasticsearch/cluster';
 import { DEFAULT_SOURCE, DEFAULT_TARGET } from '../../lab/elasticsearch/versions';
 import { dismantle, guard } from '../../lab/guard';
 import { reasonsOf } from '../support/fault-run';
 import { faultTable } from '../support/fault-table';
+import { indexOf, runbookOf } from '../support/fixtures';
 import { must, startPairOperator, type PairOperator } from '../support/pair-operator';
-import { http } from '../support/shared-pair';
+import { http, makeIndex } from '../support/shared-pair';
 import { waitUntil } from '../support/wait-until';
 
 /**
@@ -84,6 +88,58 @@ long.each<['source' | 'target', Way]>([
   });
 });
 
+long.each(['source', 'target'] as const)(
+  'the %s has restarted right before a comparison: what it has yet to open is waited for, and no difference',
+  async (side) => {
+    const cluster = side === 'source' ? source : target;
+    const name = `just-back-${side}`;
+    for (const { url } of [source, target]) await makeIndex(url, name, 100, { number_of_shards: 2 });
+    const allocate = (enable: string | null) =>
+      must(`${cluster.url}/_cluster/settings`, 'PUT', {
+        persistent: { 'cluster.routing.allocation.enable': enable },
+      });
+    const clusters = createClusters();
+    const environment = new MockActivityEnvironment();
+    const told: string[] = [];
+    environment.on('heartbeat', ({ detail }: { detail?: string }) => void (detail && told.push(detail)));
+    try {
+      // primaries of a started node stay where they are not: as long as this test wants
+      await allocate('none');
+      await restart(cluster, 'stop');
+      const [index] = (await http<{ uuid: string }[]>(`${source.url}/_cat/indices/${name}?format=json&h=uuid`)).body;
+      const comparing = environment.run(() =>
+        createVerificationActivities({ clusters }).verifyIndices({
+          run: name,
+          runbook: runbookOf(name, {
+            source: { urls: [source.url] },
+            target: { urls: [target.url] },
+            method: 'copy',
+            snapshot: undefined,
+            freeze: 'none',
+          }),
+          step: 'verify',
+          indices: [indexOf(name, { uuid: index?.uuid ?? '', primaryShards: 2, documents: 100 })],
+        }),
+      );
+      comparing.catch(() => undefined);
+      await waitUntil(
+        async () => told,
+        (reasons) => reasons.length > 0,
+        // a refresh waits a minute for primaries by itself
+        { what: 'the reason why it waits', timeoutMs: 120_000 },
+      );
+      expect(told[0]).toBe(
+        `waits for primaries of the ${side}: shard 0 of ${name} (CLUSTER_RECOVERED), shard 1 of ${name} (CLUSTER_RECOVERED)`,
+      );
+      await allocate(null);
+      expect(await comparing).toMatchObject({ differences: [], documents: 100 });
+    } finally {
+      await allocate(null);
+      await clusters.close();
+    }
+  },
+);
+
 describe('a primary fails over to its replica', () => {
   let pairOfNodes: ElasticsearchCluster;
 
@@ -124,15 +180,14 @@ describe('a primary fails over to its replica', () => {
         seed: 29,
         // primaries on the node that will die; replicas beside them before it does
         settings: { 'index.routing.allocation.require._name': victim.name },
-        async copying() {
+        async prepare() {
           await must(`${survivor.url}/${name}-*/_settings`, 'PUT', {
             'index.routing.allocation.require._name': null,
             'index.number_of_replicas': 1,
           });
           await pairOfNodes.waitGreen();
-          if (when === 'copying') await failOver();
         },
-        ...(when === 'following' ? { following: failOver } : {}),
+        [when]: failOver,
       },
     );
   });
@@ -243,6 +298,8 @@ long('the disk of the target goes over its flood stage, and is mended', async ()
     documents: 20_000,
     docsPerSec: 300,
     seed: 37,
+    // else the copy pauses by itself before, and the block is never met
+    copy: { limits: { bulkBytes: '20kb', docsPerSec: 300, pauseAbove: { diskWatermark: 'none' } } },
     copying: fill,
     following: fill,
   });

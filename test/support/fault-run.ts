@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { allSteps, type LiveStatus } from '../../client/live-status';
 import type { MigrationRunbook } from '../../contracts/runbook';
 import { runbookOf } from './fixtures';
@@ -139,7 +140,7 @@ export async function wholeRun(driver: Driver, run: FaultRun): Promise<FaultRunE
   const differences: string[] = [];
   let documents = 0;
   for (const index of indices) {
-    const [there, here] = await Promise.all([source, target].map((url) => readDocuments(url, index)));
+    const [there, here] = await Promise.all([source, target].map((url) => readPatiently(url, index)));
     documents += there?.size ?? 0;
     differences.push(...documentDifferences(there ?? nothing, here ?? nothing).map((each) => `${index} ${each}`));
   }
@@ -152,6 +153,18 @@ export async function wholeRun(driver: Driver, run: FaultRun): Promise<FaultRunE
     differences,
     seconds: Math.round((Date.now() - beganAt) / 1000),
   };
+}
+
+/** A cluster whose queues were made small refuses the reader, too. */
+async function readPatiently(url: string, index: string): Promise<Map<string, string>> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await readDocuments(url, index);
+    } catch (error) {
+      if (attempt >= 20 || !/not every shard|rejected_execution/.test((error as Error).message)) throw error;
+    }
+    await sleep(500);
+  }
 }
 
 async function hasFieldsOfWriter(source: string, index: string): Promise<void> {
