@@ -1,15 +1,11 @@
-import { MockActivityEnvironment } from '@temporalio/testing';
-import { createClusters } from '../../activities/elasticsearch/cluster';
-import { createVerificationActivities } from '../../activities/verification';
 import { makeLabDirectory, newLabName } from '../../lab/directories';
 import { startCluster, type ElasticsearchCluster } from '../../lab/elasticsearch/cluster';
 import { DEFAULT_SOURCE, DEFAULT_TARGET } from '../../lab/elasticsearch/versions';
 import { dismantle, guard } from '../../lab/guard';
 import { reasonsOf } from '../support/fault-run';
 import { faultTable } from '../support/fault-table';
-import { indexOf, runbookOf } from '../support/fixtures';
 import { must, startPairOperator, type PairOperator } from '../support/pair-operator';
-import { http, makeIndex } from '../support/shared-pair';
+import { http } from '../support/shared-pair';
 import { waitUntil } from '../support/wait-until';
 
 /**
@@ -88,58 +84,6 @@ long.each<['source' | 'target', Way]>([
   });
 });
 
-long.each(['source', 'target'] as const)(
-  'the %s has restarted right before a comparison: what it has yet to open is waited for, and no difference',
-  async (side) => {
-    const cluster = side === 'source' ? source : target;
-    const name = `just-back-${side}`;
-    for (const { url } of [source, target]) await makeIndex(url, name, 100, { number_of_shards: 2 });
-    const allocate = (enable: string | null) =>
-      must(`${cluster.url}/_cluster/settings`, 'PUT', {
-        persistent: { 'cluster.routing.allocation.enable': enable },
-      });
-    const clusters = createClusters();
-    const environment = new MockActivityEnvironment();
-    const told: string[] = [];
-    environment.on('heartbeat', ({ detail }: { detail?: string }) => void (detail && told.push(detail)));
-    try {
-      // primaries of a started node stay where they are not: as long as this test wants
-      await allocate('none');
-      await restart(cluster, 'stop');
-      const [index] = (await http<{ uuid: string }[]>(`${source.url}/_cat/indices/${name}?format=json&h=uuid`)).body;
-      const comparing = environment.run(() =>
-        createVerificationActivities({ clusters }).verifyIndices({
-          run: name,
-          runbook: runbookOf(name, {
-            source: { urls: [source.url] },
-            target: { urls: [target.url] },
-            method: 'copy',
-            snapshot: undefined,
-            freeze: 'none',
-          }),
-          step: 'verify',
-          indices: [indexOf(name, { uuid: index?.uuid ?? '', primaryShards: 2, documents: 100 })],
-        }),
-      );
-      comparing.catch(() => undefined);
-      await waitUntil(
-        async () => told,
-        (reasons) => reasons.length > 0,
-        // a refresh waits a minute for primaries by itself
-        { what: 'the reason why it waits', timeoutMs: 120_000 },
-      );
-      expect(told[0]).toBe(
-        `waits for primaries of the ${side}: shard 0 of ${name} (CLUSTER_RECOVERED), shard 1 of ${name} (CLUSTER_RECOVERED)`,
-      );
-      await allocate(null);
-      expect(await comparing).toMatchObject({ differences: [], documents: 100 });
-    } finally {
-      await allocate(null);
-      await clusters.close();
-    }
-  },
-);
-
 describe('a primary fails over to its replica', () => {
   let pairOfNodes: ElasticsearchCluster;
 
@@ -212,7 +156,7 @@ describe('a primary fails over to its replica', () => {
 long('both sides refuse work: full queues, small requests only, a circuit breaker', async () => {
   const small = { 'thread_pool.write.size': 1, 'thread_pool.write.queue_size': 1, 'http.max_content_length': '64kb' };
   const [from, to] = await Promise.all([
-    cluster('busy-source', DEFAULT_SOURCE, 1, { 'thread_pool.search.size': 1, 'thread_pool.search.queue_size': 1 }),
+    cluster('busy-source', DEFAULT_SOURCE, 1, { 'thread_pool.search.size': 1, 'thread_pool.search.queue_size': 3 }),
     cluster('busy-target', DEFAULT_TARGET, 1, small),
   ]);
   const breaker = (limit: string | null) =>
@@ -285,7 +229,7 @@ long('the disk of the target goes over its flood stage, and is mended', async ()
     await waitUntil(isBlocked, Boolean, { timeoutMs: 90_000, what: 'the flood stage' });
     seen = await waitUntil(
       async () => reasonsOf(await operator.status('flood')),
-      (reasons) => reasons.includes('flood stage'),
+      (reasons) => /flood.stage/.test(reasons),
       { timeoutMs: 60_000, what: 'the reason in the status' },
     );
     await flood(null);
