@@ -85,6 +85,9 @@ const ofRequests = [
   'inspectClusters',
   'planMigration',
   'readSelection',
+  'listUnblocked',
+  'setWriteBlock',
+  'removeWriteBlock',
   'verifyIndices',
   'evaluateMetadata',
   'applyMetadata',
@@ -98,6 +101,7 @@ const ofRequests = [
   'readPositions',
   'beginCatchUp',
   'catchUpRound',
+  'readSeries',
   'endCatchUp',
 ] as const satisfies (keyof Activities['activities'])[];
 

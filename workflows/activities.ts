@@ -19,6 +19,10 @@ const presets: Partial<Record<keyof All, ActivityOptions>> = {
   previewHostChanges: hostSurvey,
   verifyIndices: survey,
   readSelection: survey,
+  // of many indices, each waits for the writes that were let in before it
+  listUnblocked: survey,
+  setWriteBlock: survey,
+  removeWriteBlock: survey,
   installPackage: install,
   waitForNode: follow,
   waitForHealth: follow,

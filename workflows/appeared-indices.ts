@@ -1,10 +1,13 @@
-import { CancellationScope, condition, isCancellation } from '@temporalio/workflow';
+import { CancellationScope, condition, isCancellation, workflowInfo } from '@temporalio/workflow';
 import { batchName } from '../contracts/ids';
 import type { BatchPlan, MigrationPlan } from '../contracts/plan';
 import { now } from './clock';
 import { moveBatch, waitingBatch } from './move';
 import { isUnderWay, type RunBoard } from './run-board';
 import type { StepContext } from './step-runner';
+
+/** Temporal ends a run at 51,200 events. While a stuck batch keeps it from continuing as new, it must not come near that. */
+const mostHistory = 30_000;
 
 /**
  * A run's side of a time series: indices that appear while it is followed are further batches, moved as all others are. So
@@ -104,7 +107,7 @@ export class AppearedIndices {
     if (queue.length === 0 || board.runner.isPaused) return false;
     // where what is under way waits for a person, the others do not
     const isStuck = board.runner.stuck.length > 0 || board.batches.some(({ state }) => state === 'stuck');
-    if (this.isHeldBack() && (this.isAtRest || !isStuck)) return false;
+    if (this.isHeldBack() && (this.isAtRest || !isStuck || workflowInfo().historyLength > mostHistory)) return false;
     // as many as the runbook lets move at once; a stuck one makes room
     const moving = this.plan.batches.filter(
       ({ number, appearedAt }) => appearedAt !== undefined && board.batches[number - 1]?.state === 'running',

@@ -32,7 +32,7 @@ import {
   retryFailedSignal,
 } from './messages';
 import { Series, seriesShown } from './series';
-import { StepRunner } from './step-runner';
+import { StepRunner, type StepContext } from './step-runner';
 
 /** More of the same helps nobody. */
 const mostDifferences = 100;
@@ -80,6 +80,8 @@ class CatchUp {
   private wantsRetry: boolean;
   /** Rounds that drove refused documents again: the run hears what came of it. */
   private retries = 0;
+  /** Told to pause it is not at rest before its round has ended. */
+  private isRounding = false;
   /** What the run was told last: rounds without news are not told. */
   private shown = '';
   /** When both sides were compared last, where only that shows what was deleted; or when this began. */
@@ -202,32 +204,40 @@ class CatchUp {
   }
 
   private async round(deletes: DeletesMode): Promise<CatchUpRound> {
-    const { run, owner } = this.input;
     const retryRefused = this.wantsRetry;
     this.wantsRetry = false;
     const round = await this.runner.run(
       { id: 'catch-up/round', phase: 'catch-up', title: 'catch up with the source', isSkippable: false },
       async (step) => {
-        if (this.series)
-          this.positions = await this.series.look(step, this.positions, workflowInfo().parent?.workflowId);
-        // of each attempt: who retries a round that was stuck may have changed its limits
-        const { runbook } = this.input;
-        const done = await step.activities.catchUpRound({
-          run,
-          runbook,
-          owner,
-          step: step.id,
-          positions: this.positions,
-          limits: limitsOf(runbook),
-          deletes,
-          ...(retryRefused ? { retryRefused } : {}),
-        });
-        return { ...done, changed: done.written + done.deleted > 0, summary: summaryOf(done) };
+        this.isRounding = true;
+        try {
+          return await this.bringRound(step, deletes, retryRefused);
+        } finally {
+          this.isRounding = false;
+        }
       },
     );
     if (!round) throw new Error('a round cannot be skipped');
     if (retryRefused) this.retries += 1;
     return round;
+  }
+
+  private async bringRound(step: StepContext, deletes: DeletesMode, retryRefused: boolean) {
+    const { run, owner } = this.input;
+    if (this.series) this.positions = await this.series.look(step, this.positions, workflowInfo().parent?.workflowId);
+    // of each attempt: who retries a round that was stuck may have changed its limits
+    const { runbook } = this.input;
+    const done = await step.activities.catchUpRound({
+      run,
+      runbook,
+      owner,
+      step: step.id,
+      positions: this.positions,
+      limits: limitsOf(runbook, this.isDraining),
+      deletes,
+      ...(retryRefused ? { retryRefused } : {}),
+    });
+    return { ...done, changed: done.written + done.deleted > 0, summary: summaryOf(done) };
   }
 
   private take(round: CatchUpRound, startedAt: string): void {
@@ -267,7 +277,7 @@ class CatchUp {
     const { status, runner } = this;
     if (status.state !== 'drained') {
       if (runner.stuck.length > 0) status.state = 'stuck';
-      else if (runner.isPaused) status.state = 'paused';
+      else if (runner.isPaused && !this.isRounding) status.state = 'paused';
       else status.state = this.isDraining ? 'draining' : 'running';
     }
     const isSmall = status.lag !== null && status.lag <= this.input.catchUp.lagBelow;
@@ -282,13 +292,17 @@ class CatchUp {
   }
 }
 
-/** Where nothing is copied they are what a copy would have; and refused documents have no bound, as nobody could change it. */
-function limitsOf({ copy }: CatchUpInput['runbook']): PartLimits {
+/**
+ * Where nothing is copied they are what a copy would have; but refused documents have no bound, and nothing has a round pause
+ * by itself, as nobody could change that. Nor in a drain: writers stand still until it ends.
+ */
+function limitsOf({ copy }: CatchUpInput['runbook'], isDraining: boolean): PartLimits {
   const most = copy?.failedDocuments.most ?? undefined;
+  const pauseAbove = isDraining ? undefined : copy?.limits.pauseAbove;
   return {
     bulkBytes: parseBytes(copy?.limits.bulkBytes ?? '5mb'),
     bulksInFlight: copy?.limits.bulksInFlight ?? 4,
-    pauseAbove: copy?.limits.pauseAbove ?? { heapPercent: 95, diskWatermark: 'high', red: true },
+    ...(pauseAbove ? { pauseAbove } : {}),
     ...(most === undefined ? {} : { mostRefused: most }),
   };
 }

@@ -3,7 +3,7 @@ import { isByField, type CatchUpPositions, type JoinedIndices } from '../contrac
 import { batchName, targetName } from '../contracts/ids';
 import type { BatchPlan, MigrationPlan } from '../contracts/plan';
 import type { CatchUpStatus } from '../contracts/status';
-import type { FollowingState } from '../contracts/workflow-inputs';
+import type { CatchUpInput, FollowingState } from '../contracts/workflow-inputs';
 import { AppearedIndices, atRest } from './appeared-indices';
 import { CatchUpChild } from './catch-up-child';
 import { isUnderWay, type RunBoard } from './run-board';
@@ -19,6 +19,8 @@ export class SourceFollower {
   private wasNear = false;
   private isDraining = false;
   private isHandingOver = false;
+  /** No round may go on, whatever an operator says meanwhile. */
+  isHolding = false;
 
   constructor(
     private readonly board: RunBoard,
@@ -44,19 +46,19 @@ export class SourceFollower {
    */
   async begin(carried?: FollowingState): Promise<boolean> {
     const { board } = this;
-    let next = carried && { ...carried.next, runbook: board.runbook, isPaused: board.runner.isPaused };
+    let next = carried?.next;
     this.appeared.resume();
     this.wasNear = carried?.isNear ?? false;
     if (next && this.wasNear) {
       this.appeared.serve();
-      await this.child.start(next).catch((error: unknown) => this.child.failedWith(error));
+      await this.goOn(next).catch((error: unknown) => this.child.failedWith(error));
       return true;
     }
     const begun = await board.runner.run(
       { id: 'catch-up/begin', phase: 'catch-up', title: 'catch up with the source', isSkippable: false },
       async (step) => {
         this.appeared.serve();
-        if (next) await this.child.start(next);
+        if (next) await this.goOn(next);
         else await this.start(step);
         next = undefined;
         await condition(() => this.isNear() || this.child.hasFailed !== undefined || this.mayHandOver());
@@ -72,6 +74,18 @@ export class SourceFollower {
       },
     );
     return begun?.goesOn ?? true;
+  }
+
+  /** What an operator has said since the last execution ended is not in what that left. */
+  private async goOn(next: CatchUpInput): Promise<void> {
+    const { board } = this;
+    await this.child.start({ ...next, runbook: board.runbook, isPaused: board.runner.isPaused });
+    await this.tellJoinedAgain();
+  }
+
+  /** A child that had not started did not hear of them. */
+  private async tellJoinedAgain(): Promise<void> {
+    for (const joined of this.joined) await this.child.tellJoined(joined);
   }
 
   /** The run's history has grown long, and nothing is under way that the next execution could not take up. */
@@ -249,7 +263,9 @@ export class SourceFollower {
     const positions = before ? goingOn(begun, before, isByField(catchUp)) : begun;
     const series = catchUp.kind === 'time-series' ? this.series(positions, moved) : undefined;
     const deleted = new Set(board.catchUp?.series?.deleted.map(({ index }) => index));
-    delete board.catchUp;
+    // where it had been drained stays known, whatever becomes of the next one
+    if (before) board.catchUp = { ...before, state: 'running' };
+    else delete board.catchUp;
     await this.child.start({
       run: board.run,
       runbook: board.runbook,
@@ -261,8 +277,7 @@ export class SourceFollower {
       isDraining: false,
       ...(before ? { carried: carriedOn(before) } : {}),
     });
-    // a child that had not started did not hear of them
-    for (const joined of this.joined) await this.child.tellJoined(joined);
+    await this.tellJoinedAgain();
   }
 
   /**
@@ -274,11 +289,13 @@ export class SourceFollower {
     const { board, child } = this;
     const isHeld = () => child.isOver || board.catchUp?.state === 'paused' || board.catchUp?.state === 'stuck';
     if (!child.isFollowing || child.isOver || board.catchUp?.state === 'drained') return act();
-    await child.pause(true);
-    await condition(isHeld);
+    this.isHolding = true;
     try {
+      await child.pause(true);
+      await condition(isHeld);
       await act();
     } finally {
+      this.isHolding = false;
       if (!board.runner.isPaused && !child.isOver)
         await CancellationScope.nonCancellable(() => child.pause(false)).catch(() => undefined);
     }

@@ -361,7 +361,8 @@ export class RunBoard {
     this.record(verb, decision);
     this.changed();
     await this.tellBatches(this.batches.filter(isUnderWay), { verb, decision });
-    await this.tellCatchUp({ verb, decision });
+    // it goes on by itself once nothing is copied any more
+    if (isPaused || this.follower?.isHolding !== true) await this.tellCatchUp({ verb, decision });
   }
 
   private retryFailedRefusal(): string | undefined {

@@ -100,7 +100,10 @@ export function createCatchUpActivities({
         clusters.connect(input.runbook, 'source'),
         clusters.connect(input.runbook, 'target'),
       ]);
-      return readSeries(input, { source: reporting(source, report), target: reporting(target, report) });
+      return readSeries(input, {
+        source: askingAgain(reporting(source, report)),
+        target: askingAgain(reporting(target, report)),
+      });
     },
 
     /** Twice: what is as it should be is left alone. */
