@@ -76,7 +76,7 @@ const large: DocumentMaker = (random, number) => {
 export const corpora: Record<CopySize, CopyCorpus> = {
   kb: {
     title: 'documents of 1.1 KB',
-    documents: 200_000,
+    documents: 300_000,
     make: (random, number) => order(random, number, 1_100),
     scanDocuments: 5_000,
     loadDocuments: [1_000, 4_000],

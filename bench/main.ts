@@ -31,7 +31,7 @@ Options of snapshot:
   --timeline        each step of each run, on stderr
 Options of copy:
   --size kb         documents of 1.1 KB; mixed: 200 B to 100 KB; large: 1 to 5 MB, some of 20 MB
-  --docs N          how many: 200000 of kb, 60000 of mixed, 150 of large unless given; 600000 with --sink
+  --docs N          how many: 300000 of kb, 60000 of mixed, 150 of large unless given; 600000 with --sink
   --rounds 3        how often everything is measured, interleaved, each round from another one on; medians count
   --sink            documents of 1 KB against a bare source and sink in a second process
   --against dir     with --sink: another checkout of the project beside this one, in the same rounds

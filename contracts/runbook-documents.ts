@@ -85,7 +85,7 @@ export const copySettings = z
           .int()
           .min(1)
           .max(64)
-          .default(4)
+          .default(3)
           .describe('Most bulk requests of a part under way at once; fewer when the target says that it has too much.'),
         pauseAbove: z
           .strictObject({

@@ -301,7 +301,7 @@ function limitsOf({ copy }: CatchUpInput['runbook'], isDraining: boolean): PartL
   const pauseAbove = isDraining ? undefined : copy?.limits.pauseAbove;
   return {
     bulkBytes: parseBytes(copy?.limits.bulkBytes ?? '5mb'),
-    bulksInFlight: copy?.limits.bulksInFlight ?? 4,
+    bulksInFlight: copy?.limits.bulksInFlight ?? 3,
     ...(pauseAbove ? { pauseAbove } : {}),
     ...(most === undefined ? {} : { mostRefused: most }),
   };

@@ -61,7 +61,7 @@ export class MoveByCopy extends MoveByDocuments<CopyPart, CopyPartResult> {
   /** Limits are of the whole run: each batch that moves has its share, and each activity under way of that. */
   private limits(): PartLimits {
     const { copy } = this.batch.input.runbook;
-    const { docsPerSec, bytesPerSec, bulkBytes = '5mb', bulksInFlight = 4, pauseAbove } = copy?.limits ?? {};
+    const { docsPerSec, bytesPerSec, bulkBytes = '5mb', bulksInFlight = 3, pauseAbove } = copy?.limits ?? {};
     const most = copy?.failedDocuments.most ?? undefined;
     this.sharedBy = this.atOnce;
     const shares = this.atOnce * (this.batch.input.sharedBy ?? 1);

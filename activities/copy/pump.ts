@@ -53,7 +53,7 @@ export interface PumpOptions {
 
 const defaults = {
   batchBytes: 5 << 20,
-  mostInFlight: 4,
+  mostInFlight: 3,
   mostBytesInFlight: 64 << 20,
   memory: workerMemory,
   patienceMs: 300_000,
