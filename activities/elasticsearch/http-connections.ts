@@ -6,7 +6,7 @@ import { buffers } from './reused-buffers';
 
 /**
  * Kept HTTP/1.1 connections to one node, for bodies that are bytes on both ways. `node:http` and undici make two buffers of
- * each 64 KB that come, and all of that is garbage of which the whole worker is searched: these sockets read into
+ * each 64 KB that come, and for that garbage the whole worker is searched again and again: these sockets read into
  * one piece of memory each, and what is body goes from there to where it stays (docs/copy-performance.md).
  */
 export interface HttpConnections {
@@ -66,6 +66,9 @@ export function httpConnections(node: HttpNode, most: number): HttpConnections {
   const connect = connector(node);
   let isDestroyed = false;
 
+  /** Whoever was let through, and does not go, lets the next one. */
+  const passOn = () => waiting.shift()?.();
+
   function next(): Connection | undefined {
     for (let found = idle.pop(); found !== undefined; found = idle.pop()) if (found.isUsable) return found;
     if (open.size >= most) return undefined;
@@ -76,9 +79,6 @@ export function httpConnections(node: HttpNode, most: number): HttpConnections {
     open.add(made);
     return made;
   }
-
-  /** Whoever was let through, and does not go, lets the next one. */
-  const passOn = () => waiting.shift()?.();
 
   function turn(signal: AbortSignal | undefined): Promise<void> {
     return new Promise((resolve, reject) => {
