@@ -14,7 +14,7 @@ function current(): Context | undefined {
 /** Of each activity, what it reported last: said again by `attended`. */
 const reported = new WeakMap<Context, unknown>();
 
-/** Reports progress. Called when work has moved, never from a timer: a heartbeat must mean more than "alive". */
+/** Reports progress. Called when work has moved, or is held back: a heartbeat must mean more than "alive". But see `attended`. */
 export function heartbeat(details: unknown): void {
   const context = current();
   if (!context) return;

@@ -39,7 +39,7 @@ export abstract class MoveByDocuments<
   Part extends { index: string; uuid: string; documents: number },
   Result extends PartResult,
 > implements MoveMethod {
-  /** Parts under way, so that a pause or new limits reach them: each ends where it can go on, and is begun again. */
+  /** Activities under way, so that a pause or new limits reach them: each ends where it can go on, and is begun again. */
   private readonly underWay = new Set<CancellationScope>();
   private works?: PartWork<Part>[];
   /** Those that are not done, as activities take them. */
