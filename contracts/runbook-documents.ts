@@ -66,7 +66,7 @@ export const copySettings = z
           .int()
           .min(1000)
           .default(1_000_000)
-          .describe('Most documents of a part: what one activity copies, of one shard.'),
+          .describe('Most documents of a part, which is of one shard. Small parts share an activity.'),
         inFlight: z
           .int()
           .min(1)

@@ -32,7 +32,7 @@ export function addTuneVerb(program: Command, carryOut: CarryOut): void {
     .option('--bytes-per-sec <size>', 'most bytes a second, for the whole run, such as 20mb; or none')
     .option('--bulk-bytes <size>', 'size of a bulk request, about')
     .option('--bulks <number>', 'most bulk requests of a part under way at once')
-    .option('--parts <number>', 'most parts under way at once')
+    .option('--parts <number>', 'most parts of a batch under way at once')
     .option('--pause-above-heap <percent>', 'share of a heap at which the copy pauses by itself')
     .option('--pause-above-disk <watermark>', `watermark of the target at which it does: ${diskWatermarks.join(', ')}`)
     .option('--failed-documents <number>', 'most documents of a batch that the target may refuse; or none')
