@@ -59,18 +59,16 @@ export async function readStates(
   const states = new Map<string, IndexState>();
   if (present.length === 0) return states;
   const there = indexPath(present);
-  await cluster.request({
-    method: 'POST',
-    path: `/${there}/_refresh`,
-    query: { ignore_unavailable: true },
-    timeoutMs: countTimeoutMs,
+  const { body: listed } = await cluster.request<CatIndex[]>({
+    method: 'GET',
+    path: `/_cat/indices/${there}`,
+    query: { format: 'json', h: 'index,status,health' },
   });
-  const [listed, stats, mappings] = await Promise.all([
-    cluster.request<CatIndex[]>({
-      method: 'GET',
-      path: `/_cat/indices/${there}`,
-      query: { format: 'json', h: 'index,status,health' },
-    }),
+  await refresh(
+    cluster,
+    listed.filter(({ health }) => health !== 'red').map(({ index }) => index),
+  );
+  const [stats, mappings] = await Promise.all([
     readShards(cluster, there),
     cluster.request<Record<string, { mappings?: unknown }>>({
       method: 'GET',
@@ -78,7 +76,7 @@ export async function readStates(
       query: { ...lenient, ...typeless(cluster) },
     }),
   ]);
-  const listing = new Map(listed.body.map((each) => [each.index, each]));
+  const listing = new Map(listed.map((each) => [each.index, each]));
   const open = present.filter((name) => listing.get(name)?.status === 'open');
   const counts = await countAll(cluster, open, query);
   for (const name of present) {
@@ -96,6 +94,17 @@ export async function readStates(
     });
   }
   return states;
+}
+
+/** Not of red ones: the server would wait a minute for a primary that is on no node. */
+async function refresh(cluster: Cluster, names: string[]): Promise<void> {
+  if (names.length === 0) return;
+  await cluster.request({
+    method: 'POST',
+    path: `/${indexPath(names)}/_refresh`,
+    query: { ignore_unavailable: true },
+    timeoutMs: countTimeoutMs,
+  });
 }
 
 const lenient = { ignore_unavailable: true, expand_wildcards: 'all' };

@@ -40,7 +40,8 @@ export async function readWhole(
 }
 
 function lacks(state: IndexState): boolean {
-  return !isWhole(state) || (state.status === 'open' && state.documents === undefined);
+  // what was red when it was listed was not refreshed: its count may be of a moment ago
+  return !isWhole(state) || (state.status === 'open' && (state.documents === undefined || state.health === 'red'));
 }
 
 interface CatShard {

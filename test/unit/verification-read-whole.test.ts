@@ -105,9 +105,12 @@ test('one whose node stays away is told after some minutes', async () => {
 test.each(['ALLOCATION_FAILED', 'NEW_INDEX_RESTORED', 'INDEX_CREATED'])(
   'one that is on no node for another reason (%s) is told within seconds',
   async (reason) => {
-    const { state, seconds, told } = await read(clusterOf([{ state: 'UNASSIGNED', reason }]));
+    const cluster = clusterOf([{ state: 'UNASSIGNED', reason }]);
+    const { state, seconds, told } = await read(cluster);
     expect([state?.documents, told]).toEqual([undefined, []]);
     expect(seconds).toBeLessThan(10);
+    // a server waits a minute with it
+    expect(cluster.asked.filter((path) => path.endsWith('/_refresh'))).toEqual([]);
   },
 );
 
