@@ -30,7 +30,8 @@ afterAll(async () => {
   await dismantle(directory);
 });
 
-const stream = 'logs-app';
+/** Of its own: the shared target has aliases of other tests. */
+const stream = 'logs-streamed';
 
 async function urlOf(name: string, version: string): Promise<string> {
   return (await startCluster({ version, name, labDirectory: directory, nodes: 1, heap: '512m' })).url;
@@ -61,7 +62,8 @@ function fromExample(run: string, source: string, target: string): string {
   const text = readFileSync(path.join(__dirname, '..', '..', 'examples', '12-follow-data-stream.yaml'), 'utf8')
     .replace('http://127.0.0.1:9200', source)
     .replace('http://127.0.0.1:9201', target)
-    .replace('name: app-stream', `name: ${run}`);
+    .replace('name: app-stream', `name: ${run}`)
+    .replaceAll('logs-app', stream);
   const file = path.join(operator.directory, `${run}.yaml`);
   writeFileSync(file, text);
   return file;
