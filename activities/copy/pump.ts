@@ -40,8 +40,6 @@ export interface PumpOptions {
   mostBytesInFlight?: number;
   /** Of documents that were read and are not written yet; shared with all parts of the worker unless given. */
   memory?: PageMemory;
-  /** Whose share of it: all that go from one cluster to another; the target's gate unless given. */
-  holder?: object;
   docsPerSec?: number;
   bytesPerSec?: number;
   patienceMs?: number;
@@ -99,7 +97,7 @@ export async function pump(given: PumpOptions): Promise<PumpProgress> {
     },
     isStopped: () => (gates.source.stopped ?? gates.target.stopped) !== undefined,
   };
-  const who = { mostBytes: limits.mostBytes, signal: stopSignal, holder: options.holder ?? gates.target, turn };
+  const who = { mostBytes: limits.mostBytes, signal: stopSignal, holder: gates.target, turn };
   const ahead = () => readAhead(options.memory, reader, who);
   const write = bulkWriter({
     client: target.client,

@@ -2,6 +2,7 @@ import { askedPrimary } from '../catch-up/read-shards';
 import { pause } from '../context';
 import type { Cluster } from '../elasticsearch/cluster';
 import { indexPath } from '../elasticsearch/index-names';
+import { silentShards, type ShardsHeader } from '../elasticsearch/shards-header';
 import { isAtLeast } from '../elasticsearch/version';
 import type { IndexState, ShardState } from './index-state';
 
@@ -180,7 +181,7 @@ async function countAll(
 
 interface CountAnswer {
   count: number;
-  _shards?: { failed?: number; failures?: { reason?: { type?: string } }[] };
+  _shards?: ShardsHeader & { failures?: { reason?: { type?: string } }[] };
 }
 
 const mostCounts = 6;
@@ -196,8 +197,8 @@ async function countOne(cluster: Cluster, name: string, query?: Record<string, u
       allow: [400, 404, 503],
       timeoutMs: countTimeoutMs,
     });
-    const { failed = 0, failures = [] } = body._shards ?? {};
-    if (status < 300 && failed === 0) return body.count;
+    const { failures = [] } = body._shards ?? {};
+    if (status < 300 && silentShards(body._shards) === 0) return body.count;
     const isBusy = failures.some(({ reason }) => /^(es_)?rejected_execution|circuit_breaking/.test(reason?.type ?? ''));
     // a count over part of the shards is no count: the index then has none, which is a difference
     if (!isBusy || attempt >= mostCounts) return undefined;

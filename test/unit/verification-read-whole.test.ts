@@ -7,7 +7,7 @@ interface Primary {
 }
 
 /** An index `a` of one shard with 3 documents, whose primary is as said at each look; as the last says from then on. */
-function clusterOf(looks: Primary[], { status = 'open', version = '7.17.29' } = {}) {
+function clusterOf(looks: Primary[], { status = 'open', version = '7.17.29', counted = {} } = {}) {
   let look = -1;
   const primary = () => looks[Math.min(look, looks.length - 1)]!;
   const isStarted = () => primary().state === 'STARTED';
@@ -27,7 +27,7 @@ function clusterOf(looks: Primary[], { status = 'open', version = '7.17.29' } = 
       /_count$/,
       () =>
         isStarted()
-          ? { count: 3, _shards: { failed: 0 } }
+          ? { count: 3, _shards: { failed: 0, ...counted } }
           : {
               count: 0,
               _shards: { failed: 1, failures: [{ reason: { type: 'no_shard_available_action_exception' } }] },
@@ -123,4 +123,9 @@ test('shards of closed indices are not asked for where there are none', async ()
   const old = clusterOf([{ state: 'UNASSIGNED', reason: 'NODE_LEFT' }], { status: 'close', version: '6.8.23' });
   expect((await read(old)).state).toMatchObject({ status: 'close', shards: {} });
   expect([old.looks(), old.asked.some((path) => path.startsWith('/_cat/shards'))]).toEqual([1, false]);
+});
+
+test('a count without one of its shards is none, though older servers do not call that shard failed', async () => {
+  const partly = clusterOf([started], { counted: { total: 2, successful: 1 } });
+  expect((await read(partly)).state?.documents).toBeUndefined();
 });
