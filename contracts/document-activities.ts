@@ -29,6 +29,9 @@ export interface CopyPart {
   documents: number;
 }
 
+/** Operations of a shard. */
+export type SequenceRange = Pick<CopyPart, 'afterSeqNo' | 'toSeqNo'>;
+
 export interface PartLimits {
   /** For this part alone, or for the parts that one activity copies in turn. */
   docsPerSec?: number;
@@ -63,6 +66,11 @@ export interface CopyPartResult extends CopyTotals {
   isDone: boolean;
   /** Everything of the part up to here is on the target, or refused for good. */
   throughSeqNo: number;
+  /**
+   * Where the refused ones of them are, from below: few ranges, each with at least one in it. Left out where nothing was
+   * refused, where the source has no sequence numbers, and by workers of an earlier version.
+   */
+  refusedRanges?: SequenceRange[];
 }
 
 export interface CopyPartsResult {

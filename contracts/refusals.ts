@@ -1,3 +1,4 @@
+import type { SequenceRange } from './document-activities';
 import type { RefusalCause } from './status';
 
 /** Causes kept of a batch: what an operator can look at; the files of failed documents have them all. */
@@ -21,6 +22,45 @@ export function mergeCauses(causes: readonly RefusalCause[]): RefusalCause[] {
     else kept.push(cause);
   }
   return kept;
+}
+
+/** Of a part. They are in its heartbeats and its answer, and each is a part of its own when its documents are moved again. */
+const mostRanges = 16;
+
+/** Adds a range in which documents were refused; it lies above those that are known. */
+export function withRefused(ranges: readonly SequenceRange[], range: SequenceRange): SequenceRange[] {
+  const last = ranges.at(-1);
+  if (last?.toSeqNo === range.afterSeqNo) return [...ranges.slice(0, -1), spanOf(last, range)];
+  return closestJoined([...ranges, range], mostRanges, spanOf);
+}
+
+/**
+ * Joins those that lie closest together until there are no more than so many: what lies between them is read once more, and
+ * found to be there. More of them stay only where none can be joined. They must be in their order, without an overlap.
+ * @param join of two neighbours; nothing where they are of different shards.
+ */
+export function closestJoined<Each extends SequenceRange>(
+  ranges: readonly Each[],
+  most: number,
+  join: (lower: Each, upper: Each) => Each | undefined,
+): Each[] {
+  const left = [...ranges];
+  while (left.length > most) {
+    let best: { at: number; gap: number; joined: Each } | undefined;
+    for (let at = 1; at < left.length; at++) {
+      const [lower, upper] = [left[at - 1] as Each, left[at] as Each];
+      const gap = upper.afterSeqNo - lower.toSeqNo;
+      const joined = best && best.gap <= gap ? undefined : join(lower, upper);
+      if (joined) best = { at, gap, joined };
+    }
+    if (!best) break;
+    left.splice(best.at - 1, 2, best.joined);
+  }
+  return left;
+}
+
+function spanOf({ afterSeqNo }: SequenceRange, { toSeqNo }: SequenceRange): SequenceRange {
+  return { afterSeqNo, toSeqNo };
 }
 
 function kindOf(reason: string): string {

@@ -1,5 +1,5 @@
 import type { OwnedInput, RunInput } from './cluster-activities';
-import type { CopyPart, CopyTotals, IndicesInput, ShardPositions } from './document-activities';
+import type { CopyPart, CopyTotals, IndicesInput, SequenceRange, ShardPositions } from './document-activities';
 import type { Check, RefusalCause } from './status';
 import type { HostInput, StepOutcome } from './host-activities';
 
@@ -11,10 +11,10 @@ import type { HostInput, StepOutcome } from './host-activities';
  */
 export interface ReindexPart extends Pick<CopyPart, 'index' | 'uuid' | 'documents'> {
   /** Left out where the source has no sequence numbers. */
-  range?: Pick<CopyPart, 'afterSeqNo' | 'toSeqNo'>;
+  range?: SequenceRange;
 }
 
-/** A part, or a piece of one, in which the target refused documents. */
+/** A part, or a range of one, in which the target refused documents. */
 export type RefusedPart = CopyPart | ReindexPart;
 
 export interface ReindexPlan {

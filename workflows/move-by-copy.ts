@@ -5,8 +5,10 @@ import type {
   CopyPartResult,
   CopyPartsResult,
   PartLimits,
+  SequenceRange,
   ShardPositions,
 } from '../contracts/document-activities';
+import { closestJoined } from '../contracts/refusals';
 import { MoveByDocuments, type PartPlan } from './move-by-documents';
 import { groupsOf } from './part-groups';
 import type { StepContext } from './step-runner';
@@ -51,6 +53,23 @@ export class MoveByCopy extends MoveByDocuments<CopyPart, CopyPartResult> {
     return { ...part, toSeqNo: throughSeqNo };
   }
 
+  protected override refusedIn(part: CopyPart, result: CopyPartResult): CopyPart[] {
+    const { refusedRanges = [] } = result;
+    if (refusedRanges.length === 0) return super.refusedIn(part, result);
+    return refusedRanges.map((range) => ({ ...part, ...range, documents: documentsIn(range, [part]) }));
+  }
+
+  protected override joined(parts: readonly CopyPart[], most: number): CopyPart[] {
+    // what lies between two that were joined may have been under way then
+    const apart = parts.filter((part, at) => !parts.slice(0, at).some((other) => holds(other, part)));
+    if (apart.length <= most) return apart;
+    return closestJoined(apart.sort(inOrder), most, (lower, upper) => {
+      if (placeOf(lower) !== placeOf(upper)) return undefined;
+      const range = { afterSeqNo: lower.afterSeqNo, toSeqNo: upper.toSeqNo };
+      return { ...lower, ...range, documents: documentsIn(range, [lower, upper]) };
+    });
+  }
+
   /** A source without sequence numbers cannot tell; the comparison does. */
   protected since(part: CopyPart, positions: ShardPositions): CopyPart | undefined {
     if (part.slice) return undefined;
@@ -74,4 +93,27 @@ export class MoveByCopy extends MoveByDocuments<CopyPart, CopyPartResult> {
       ...(bytesPerSec === undefined ? {} : { bytesPerSec: parseBytes(bytesPerSec) / shares }),
     };
   }
+}
+
+/** What parts must share to be joined; a slice has nothing that it could be joined with. */
+function placeOf({ index, uuid, shard, slice }: CopyPart): string {
+  return JSON.stringify([index, uuid, shard, slice?.id]);
+}
+
+function holds(whole: CopyPart, part: CopyPart): boolean {
+  const isWithin = whole.afterSeqNo <= part.afterSeqNo && part.toSeqNo <= whole.toSeqNo;
+  return isWithin && placeOf(whole) === placeOf(part);
+}
+
+function inOrder(a: CopyPart, b: CopyPart): number {
+  const [one, other] = [placeOf(a), placeOf(b)];
+  return one === other ? a.afterSeqNo - b.afterSeqNo : one < other ? -1 : 1;
+}
+
+/** About: as many for each number as these parts have. No number has more than one, and one was refused. */
+function documentsIn({ afterSeqNo, toSeqNo }: SequenceRange, parts: readonly CopyPart[]): number {
+  const numbers = parts.reduce((sum, part) => sum + part.toSeqNo - part.afterSeqNo, 0);
+  const documents = parts.reduce((sum, part) => sum + part.documents, 0);
+  const width = toSeqNo - afterSeqNo;
+  return Math.max(1, Math.min(width, Math.round((documents / numbers) * width)));
 }

@@ -214,6 +214,16 @@ export abstract class MoveByDocuments<
     return [...same.flatMap((part) => this.apartFrom(part, later) ?? []), ...later];
   }
 
+  /** Of what has been gone through that in which documents were refused: all of it, unless it is known better. */
+  protected refusedIn(part: Part, result: Result): Part[] {
+    return [result.isDone ? part : this.covered(part, result)];
+  }
+
+  /** Refused parts: no more than so many, as far as parts can be joined; what is read again for it is found to be there. */
+  protected joined(parts: readonly Part[], _most: number): Part[] {
+    return [...parts];
+  }
+
   /** What of a part the others do not have: a document that is refused twice would be counted twice. */
   protected apartFrom(part: Part, _others: readonly Part[]): Part | undefined {
     return part;
@@ -227,12 +237,13 @@ export abstract class MoveByDocuments<
     if (isDone) moved.partsDone += 1;
   }
 
-  /** Where the target refused documents. Too many places are not kept: then all is moved again. */
-  private keepRefused(part: Part): void {
+  /** Where the target refused documents. Too many places that cannot be joined are not kept: then all is moved again. */
+  private keepRefused(parts: readonly Part[]): void {
     const { status } = this.batch;
     if (!status.refusedParts) return;
-    status.refusedParts.push(part);
-    if (status.refusedParts.length > mostRefusedParts) delete status.refusedParts;
+    const kept = this.joined([...(status.refusedParts as Part[]), ...parts], mostRefusedParts);
+    if (kept.length > mostRefusedParts) delete status.refusedParts;
+    else status.refusedParts = kept;
   }
 
   /** An activity that fails lets those under way come to their end first: nothing that they have done is lost. */
@@ -297,7 +308,7 @@ export abstract class MoveByDocuments<
       if (!result) break;
       for (const key of ['written', 'superseded', 'refused'] as const) total[key] += result[key];
       this.count(result);
-      if (result.refused > 0) this.keepRefused(result.isDone ? work.part : this.covered(work.part, result));
+      if (result.refused > 0) this.keepRefused(this.refusedIn(work.part, result));
       if (!result.isDone) work.part = this.rest(work.part, result);
       work.isDone = result.isDone;
     }

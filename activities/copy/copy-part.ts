@@ -1,6 +1,12 @@
-import type { CopyPart, CopyPartResult, CopyPartsInput, CopyTotals } from '../../contracts/document-activities';
+import type {
+  CopyPart,
+  CopyPartResult,
+  CopyPartsInput,
+  CopyTotals,
+  SequenceRange,
+} from '../../contracts/document-activities';
 import { targetName } from '../../contracts/ids';
-import { mergeCauses } from '../../contracts/refusals';
+import { mergeCauses, withRefused } from '../../contracts/refusals';
 import type { RefusalCause } from '../../contracts/status';
 import { cancellationSignal } from '../context';
 import type { Cluster } from '../elasticsearch/cluster';
@@ -17,6 +23,8 @@ import type { PartRates } from './worker-rates';
 export interface PartCheckpoint extends CopyTotals {
   throughSeqNo: number;
   causes: RefusalCause[];
+  /** Of the result, for what lies up to here. */
+  refusedRanges?: SequenceRange[];
   /** With an async translog: the target's primary terms before the first of these documents was written. */
   terms?: string;
 }
@@ -48,6 +56,9 @@ export type CopiedPart = CopyPartResult & { causes: RefusalCause[] };
  * Copies a part, or what is left of it. Killed at any moment, the next attempt goes on from the last heartbeat, which is
  * behind what was acknowledged by a second at most: those documents are written again, as the same versions. Told to
  * stop, it ends with what is acknowledged, and answers how far that is.
+ *
+ * Where documents were refused is known of the same operations as how many were: killed before the heartbeat that says so,
+ * the next attempt reads them again, and is refused them again; killed after it, it goes on above, with the ranges that it said.
  */
 export async function copyPart(
   { part, limits, runbook, failed, ...turn }: PartTurn,
@@ -75,6 +86,10 @@ export async function copyPart(
   let latest: PartCheckpoint = before;
 
   function told(progress: PumpProgress): PartCheckpoint {
+    const refusedRanges = progress.refusedRanges.reduce(
+      (ranges, range) => withRefused(ranges, range),
+      rangesOf(part, before),
+    );
     return {
       throughSeqNo: progress.throughSeqNo,
       written: before.written + progress.written,
@@ -82,6 +97,7 @@ export async function copyPart(
       refused: before.refused + progress.refused,
       bytes: before.bytes + progress.bytes,
       causes: mergeCauses([...before.causes, ...failed.causes()]),
+      ...(refusedRanges.length === 0 ? {} : { refusedRanges }),
       ...(terms === undefined ? {} : { terms }),
     };
   }
@@ -148,12 +164,17 @@ export async function copyPart(
   }
 }
 
+/** A worker of an earlier version said how many were refused, and not where: in what it has gone through. */
+function rangesOf({ afterSeqNo }: CopyPart, { refused, refusedRanges, throughSeqNo }: PartCheckpoint): SequenceRange[] {
+  return refusedRanges ?? (refused > 0 ? [{ afterSeqNo, toSeqNo: throughSeqNo }] : []);
+}
+
 function resultOf({ terms: _own, ...result }: PartCheckpoint): Omit<PartCheckpoint, 'terms'> {
   return result;
 }
 
 function noneYet(throughSeqNo: number): PumpProgress {
-  return { throughSeqNo, written: 0, superseded: 0, refused: 0, bytes: 0, pushedBack: 0 };
+  return { throughSeqNo, written: 0, superseded: 0, refused: 0, bytes: 0, refusedRanges: [], pushedBack: 0 };
 }
 
 /** An index that was deleted and made anew has other documents under the same numbers. */

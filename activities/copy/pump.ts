@@ -1,4 +1,6 @@
 import { setMaxListeners } from 'node:events';
+import type { SequenceRange } from '../../contracts/document-activities';
+import { withRefused } from '../../contracts/refusals';
 import { bulkBodies, type BulkBody, type BulkOptions } from './bulk-body';
 import { pacer } from './pacer';
 import { bulkWriter, type BodyWritten, type RefusedDocument, type Written } from './bulk-writer';
@@ -17,6 +19,8 @@ export interface PumpProgress extends Written {
   throughSeqNo: number;
   /** Of bulk bodies that were acknowledged. */
   bytes: number;
+  /** Of the pages up to there those with documents that were refused. */
+  refusedRanges: readonly SequenceRange[];
   /** Times that the target said that it has too much. */
   pushedBack: number;
   /** What it said the last time. */
@@ -80,6 +84,7 @@ export async function pump(given: PumpOptions): Promise<PumpProgress> {
     superseded: 0,
     refused: 0,
     bytes: 0,
+    refusedRanges: [],
     pushedBack: 0,
   };
   // one failure ends the requests that are still under way: nobody would look at their answers
@@ -133,6 +138,7 @@ export async function pump(given: PumpOptions): Promise<PumpProgress> {
         if (body.memory) buffers.giveBack(body.memory);
         const settledNow = settled({ ...done, bytes: body.bytes });
         progress.throughSeqNo = settledNow.throughSeqNo;
+        progress.refusedRanges = settledNow.refusedRanges;
         for (const each of settledNow.bodies) {
           progress.written += each.written;
           progress.superseded += each.superseded;
@@ -258,16 +264,20 @@ interface Settled extends BodyWritten {
   bytes: number;
 }
 
+type SettledNow = Pick<PumpProgress, 'throughSeqNo' | 'refusedRanges'> & { bodies: Settled[] };
+
 /**
  * Bulks are acknowledged in any order; the checkpoint is that of the last one before which none is missing. What bulks
  * have written counts from the moment that the checkpoint has passed them: an attempt that goes on from there counts what
- * lies above by itself, so nothing is counted twice, and no document is told as refused twice.
+ * lies above by itself, so nothing is counted twice, and no document is told as refused twice. The same holds for the ranges
+ * in which documents were refused: those of a checkpoint have all that were refused below it.
  */
 function checkpoints(first: number): {
-  next(throughSeqNo: number | undefined): (done: Settled) => { throughSeqNo: number; bodies: Settled[] };
+  next(throughSeqNo: number | undefined): (done: Settled) => SettledNow;
 } {
   const waiting: { throughSeqNo: number | undefined; done?: Settled }[] = [];
   let reached = first;
+  let refusedRanges: readonly SequenceRange[] = [];
   /** Of pages of which not every bulk is there yet. */
   let held: Settled[] = [];
   return {
@@ -281,11 +291,14 @@ function checkpoints(first: number): {
           waiting.shift();
           held.push(head.done);
           if (head.throughSeqNo === undefined) continue;
+          // a page of a scroll has no place among the numbers
+          if (head.throughSeqNo > reached && held.some(({ refused }) => refused > 0))
+            refusedRanges = withRefused(refusedRanges, { afterSeqNo: reached, toSeqNo: head.throughSeqNo });
           reached = head.throughSeqNo;
           bodies.push(...held);
           held = [];
         }
-        return { throughSeqNo: reached, bodies };
+        return { throughSeqNo: reached, refusedRanges, bodies };
       };
     },
   };

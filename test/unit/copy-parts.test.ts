@@ -1,6 +1,7 @@
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { DefaultLogger } from '@temporalio/worker';
-import type { CopyPart, CopyPartsInput, CopyPartsResult } from '../../contracts/document-activities';
+import type { CopyPart, CopyPartResult, CopyPartsInput, CopyPartsResult } from '../../contracts/document-activities';
+import { withRefused } from '../../contracts/refusals';
 import type { CopySides } from '../../activities/copy/copy-part';
 import { copyParts } from '../../activities/copy/copy-parts';
 import type { RefusedDocument } from '../../activities/copy/bulk-writer';
@@ -44,13 +45,15 @@ async function run(
   more: {
     before?: unknown;
     source?: (n: number) => string;
+    /** On the source; 200 unless given. */
+    documents?: number;
     /** Request to the source that does not get there, from 1. */
     lost?: number;
     limits?: Partial<CopyPartsInput['limits']>;
     onHeartbeat?: (details: Ran['heard'][number], env: MockActivityEnvironment) => void;
   } = {},
 ): Promise<Ran> {
-  const hits = Array.from({ length: 200 }, (_, n) => ({
+  const hits = Array.from({ length: more.documents ?? 200 }, (_, n) => ({
     id: `"d${n}"`,
     version: 1,
     seqNo: n,
@@ -193,4 +196,92 @@ test('limits hold over small parts, too', async () => {
   expect(answer?.parts).toHaveLength(5);
   // the last part is waited for by nobody
   expect(ms).toBeGreaterThan(390);
+});
+
+describe('where documents were refused', () => {
+  const documents = 3_000;
+  const isRefused = (n: number) => n === 2_700 || (n >= 600 && n < 1_500 && n % 100 === 77);
+  const source = (n: number) => (isRefused(n) ? '{"n":"refuse me"}' : '{"n":1}');
+  const refused = Array.from({ length: documents }, (_, n) => n).filter(isRefused);
+  const part = { ...partOf(0), toSeqNo: documents - 1, documents };
+  const limits = { bulkBytes: 40_000 };
+  type Ranges = CopyPartResult['refusedRanges'];
+  /** Each refused document is in one range, and each range has one. */
+  function expectKnown(ranges: Ranges, through = documents - 1): void {
+    const within = (ranges ?? []).map(({ afterSeqNo, toSeqNo }) =>
+      refused.filter((n) => n > afterSeqNo && n <= toSeqNo),
+    );
+    expect(within.every(({ length }) => length > 0)).toBe(true);
+    expect(within.flat()).toEqual(refused.filter((n) => n <= through));
+  }
+  const width = (ranges: Ranges) =>
+    (ranges ?? []).reduce((sum, { afterSeqNo, toSeqNo }) => sum + toSeqNo - afterSeqNo, 0);
+
+  test('is told of each part, and of nothing else', async () => {
+    const { answer } = await run([part], { source, documents, limits });
+    expect(answer?.parts[0]?.refused).toBe(refused.length);
+    expectKnown(answer?.parts[0]?.refusedRanges);
+    expect(width(answer?.parts[0]?.refusedRanges)).toBeLessThan(documents * 0.8);
+    const small = await run(partsOf(3), { source: (n) => (n === 15 ? '{"n":"refuse me"}' : '{}') });
+    expect(small.answer?.parts.map(({ refusedRanges }) => refusedRanges)).toEqual([
+      undefined,
+      [{ afterSeqNo: 9, toSeqNo: 19 }],
+      undefined,
+    ]);
+  });
+
+  test('is forgotten by no attempt, whenever the one before was killed: before it said so, and after', async () => {
+    const first = await run([part], { source, documents, limits });
+    expect(first.heard.length).toBeGreaterThan(10);
+    const counted = new Set<number>();
+    for (const { checkpoint } of first.heard) {
+      const known = (checkpoint.present ?? checkpoint.parts[0]) as CopyPartResult;
+      counted.add(known.refused);
+      expectKnown(known.refusedRanges, known.throughSeqNo);
+      const { answer } = await run([part], { source, documents, limits, before: { checkpoint } });
+      expect(answer?.parts[0]?.refused).toBe(refused.length);
+      expectKnown(answer?.parts[0]?.refusedRanges);
+    }
+    // there were attempts that knew of none, of some, and of all
+    expect([counted.has(0), counted.has(refused.length), counted.size > 3]).toEqual([true, true, true]);
+  });
+
+  test('is forgotten by no attempt that was told to stop, and asked for the rest', async () => {
+    const stopped = await run([part], {
+      source,
+      documents,
+      limits,
+      onHeartbeat: ({ done }, env) => {
+        if (done > 1_000) env.cancel();
+      },
+    });
+    const [piece] = stopped.answer?.parts ?? [];
+    expect(piece?.isDone).toBe(false);
+    expectKnown(piece?.refusedRanges, piece!.throughSeqNo);
+    const rest = await run([{ ...part, afterSeqNo: piece!.throughSeqNo }], { source, documents, limits });
+    expectKnown([...(piece?.refusedRanges ?? []), ...(rest.answer?.parts[0]?.refusedRanges ?? [])]);
+  });
+
+  test('is all that was gone through, where a worker of an earlier version said only how many', async () => {
+    const present = { throughSeqNo: 1_999, written: 1_991, superseded: 0, refused: 9, bytes: 1, causes: [] };
+    const { answer } = await run([part], {
+      source,
+      documents,
+      limits,
+      before: { checkpoint: { parts: [], causes: [], present } },
+    });
+    const ranges = answer?.parts[0]?.refusedRanges;
+    expect(ranges?.[0]?.afterSeqNo).toBe(-1);
+    expectKnown(ranges);
+  });
+
+  test('is few ranges, however many documents', () => {
+    const narrow = Array.from({ length: 100 }, (_, at) => ({ afterSeqNo: at * at * 10, toSeqNo: at * at * 10 + 5 }));
+    const ranges = narrow.reduce<NonNullable<Ranges>>((known, range) => withRefused(known, range), []);
+    expect(ranges).toHaveLength(16);
+    // those that were far apart have stayed so
+    expect(ranges.slice(-2)).toEqual(narrow.slice(-2));
+    for (const { afterSeqNo, toSeqNo } of narrow)
+      expect(ranges.filter((range) => range.afterSeqNo <= afterSeqNo && toSeqNo <= range.toSeqNo)).toHaveLength(1);
+  });
 });

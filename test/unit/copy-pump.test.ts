@@ -163,6 +163,30 @@ test('at every checkpoint just those below it count: an attempt that goes on fro
   }
 });
 
+test('at every checkpoint it is known where documents were refused below it: few ranges, narrow where few were', async () => {
+  const isRefused = (n: number) => n === 700 || (n >= 1_500 && n < 2_500 && n % 20 === 7);
+  const documents = hits(3_000, (n) => (isRefused(n) ? '{"text":"refuse me"}' : `{"n":${n}}`));
+  const ran = await run(documents, {
+    target: (kind, nth) =>
+      kind === 'bulk' && (nth === 3 || nth === 6) ? { status: 429, body: '{"error":"too much"}' } : undefined,
+  });
+  expect(ran.result?.refused).toBe(51);
+  const refused = documents.flatMap(({ source, seqNo }) => (source.includes('refuse me') ? [seqNo] : []));
+  for (const { throughSeqNo, refusedRanges } of ran.seen) {
+    const within = refusedRanges.map(({ afterSeqNo, toSeqNo }) =>
+      refused.filter((at) => at > afterSeqNo && at <= toSeqNo),
+    );
+    expect(within.every(({ length }) => length > 0)).toBe(true);
+    expect(within.flat()).toEqual(refused.filter((at) => at <= throughSeqNo));
+    expect(refusedRanges.every(({ toSeqNo }) => toSeqNo <= throughSeqNo)).toBe(true);
+  }
+  const [first, second, ...others] = ran.result?.refusedRanges ?? [];
+  // a page's worth around the one that is alone; pages that follow each other are one range
+  expect(first!.toSeqNo - first!.afterSeqNo).toBeLessThan(1_500);
+  expect(others).toEqual([]);
+  expect(second!.toSeqNo - second!.afterSeqNo).toBeLessThan(5_000);
+});
+
 test('large documents among small ones: pages become smaller, bodies stay bounded', async () => {
   const documents = hits(900, (n) => (n % 300 === 299 ? `{"x":"${'x'.repeat(90_000)}"}` : `{"n":${n}}`));
   const ran = await run(documents, {}, { mostBytesInFlight: 50_000 });

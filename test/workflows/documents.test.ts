@@ -392,6 +392,108 @@ test('a part that was stopped keeps only the piece in which documents were refus
   );
 });
 
+test('of a part only the ranges in which documents were refused are copied again, and kept again', async () => {
+  const cause = { index: 'index-1', type: 't', reason: 'r', count: 3, example: '7', remedy: 'mend it' };
+  const [lower, upper] = [
+    { afterSeqNo: 9, toSeqNo: 19 },
+    { afterSeqNo: 59, toSeqNo: 69 },
+  ];
+  const asked: OnePart[] = [];
+  let isMended = false;
+  await started(
+    runbookByCopy({ gates: ['cutover'], copy: { parts: { inFlight: 1 } } }),
+    {
+      planParts: async () => ({ parts: [part(0), part(1)] }),
+      copyParts: partByPart(async (input) => {
+        asked.push(input);
+        const { shard, afterSeqNo, toSeqNo } = input.part;
+        const isLower = afterSeqNo <= lower.afterSeqNo;
+        if (shard !== 0 || isMended) return done({ written: toSeqNo - afterSeqNo });
+        if (asked.length <= 2) return done({ written: 97, refused: 3, causes: [cause], refusedRanges: [lower, upper] });
+        // one of them has been mended
+        return isLower
+          ? done({ written: 1, superseded: 9 })
+          : done({ written: 0, superseded: 9, refused: 1, causes: [{ ...cause, count: 1 }], refusedRanges: [upper] });
+      }),
+    },
+    async ({ result, reach, decide }) => {
+      const narrow = { ...part(0), documents: 10 };
+      const waiting = await reach(({ state }) => state === 'waiting');
+      expect(waiting.batches[0]?.refusedParts).toEqual([
+        { ...narrow, ...lower },
+        { ...narrow, ...upper },
+      ]);
+      await decide('retryFailed');
+      const again = await reach(({ state, batches }) => state === 'waiting' && batches[0]?.refused[0]?.count === 1);
+      expect(again.batches[0]?.refusedParts).toEqual([{ ...narrow, ...upper }]);
+      isMended = true;
+      const isTaken = () =>
+        decide('retryFailed').then(
+          () => true,
+          () => false,
+        );
+      // until the one before is over
+      await waitUntil(isTaken, (is) => is, { what: 'the next retry' });
+      await reach(({ differences }) => differences.length === 0);
+      await decide('approve', { gate: 'cutover' });
+      expect((await result()).state).toBe('completed');
+      expect(asked.slice(2).map((input) => input.part)).toEqual([
+        { ...narrow, ...lower },
+        { ...narrow, ...upper },
+        { ...narrow, ...upper },
+      ]);
+    },
+  );
+});
+
+test('of many ranges those that lie close together are joined, whatever order parts end in; each is within one', async () => {
+  const cause = { index: 'index-1', type: 't', reason: 'r', count: 16, example: '7', remedy: 'mend it' };
+  const wide = (at: number) => ({ ...part(0), afterSeqNo: at * 1000 - 1, toSeqNo: at * 1000 + 999, documents: 1000 });
+  const rangesOf = (at: number) =>
+    Array.from({ length: 16 }, (_, nth) => {
+      const afterSeqNo = at * 1000 + nth * (nth + at);
+      return { afterSeqNo, toSeqNo: afterSeqNo + 1 };
+    });
+  const slice = { ...part(1), afterSeqNo: -1, toSeqNo: 0, slice: { id: 1, max: 2 } };
+  let ended = 0;
+  await started(
+    runbookByCopy({ copy: { parts: { inFlight: 17 } } }),
+    {
+      planParts: async () => ({ parts: [...Array.from({ length: 16 }, (_, at) => wide(at)), slice] }),
+      copyParts: partByPart(async (input) => {
+        if (input.part.slice) return done({ refused: 1, causes: [{ ...cause, count: 1 }] });
+        const at = (input.part.afterSeqNo + 1) / 1000;
+        // every second part, and then those between them
+        if (at % 2 === 0)
+          await waitUntil(
+            async () => ended,
+            (count) => count === 8,
+            { what: 'the others' },
+          );
+        else ended += 1;
+        return done({ refused: 16, causes: [cause], refusedRanges: rangesOf(at) });
+      }),
+    },
+    async ({ result }) => {
+      const status = await result();
+      const kept = (status.batches[0]?.refusedParts ?? []) as CopyPartsInput['parts'];
+      expect(kept.length).toBeLessThanOrEqual(100);
+      // what has no sequence numbers stays whole
+      expect(kept.filter((each) => each.slice)).toEqual([slice]);
+      const ranges = kept.filter((each) => !each.slice).sort((a, b) => a.afterSeqNo - b.afterSeqNo);
+      for (const range of Array.from({ length: 16 }, (_, at) => rangesOf(at)).flat())
+        expect(
+          ranges.filter(({ afterSeqNo, toSeqNo }) => afterSeqNo <= range.afterSeqNo && range.toSeqNo <= toSeqNo),
+        ).toHaveLength(1);
+      const overlaps = ranges.filter(({ afterSeqNo }, at) => at > 0 && afterSeqNo < ranges[at - 1]!.toSeqNo);
+      expect(overlaps).toEqual([]);
+      // far less than the parts
+      expect(ranges.reduce((sum, { afterSeqNo, toSeqNo }) => sum + toSeqNo - afterSeqNo, 0)).toBeLessThan(3_000);
+      expect(status.batches[0]?.refused[0]?.count).toBe(257);
+    },
+  );
+});
+
 test('documents that were refused in rounds are driven again by the next round', async () => {
   const cause = { index: 'index-1', type: 't', reason: 'r', count: 1, example: '7', remedy: 'mend it' };
   const totals = { superseded: 0, refused: 0, bytes: 0, replaced: 0, differences: [], unread: [], deleted: 0, lag: 0 };
