@@ -82,6 +82,8 @@ class CatchUp {
   private retries = 0;
   /** Told to pause it is not at rest before its round has ended. */
   private isRounding = false;
+  /** Of the round under way, where that may pause by itself. */
+  private pausable: CancellationScope | undefined;
   /** What the run was told last: rounds without news are not told. */
   private shown = '';
   /** When both sides were compared last, where only that shows what was deleted; or when this began. */
@@ -114,6 +116,7 @@ class CatchUp {
   drain(): void {
     this.isDraining = true;
     this.tell();
+    this.pausable?.cancel();
   }
 
   handOver(): void {
@@ -227,17 +230,41 @@ class CatchUp {
     if (this.series) this.positions = await this.series.look(step, this.positions, workflowInfo().parent?.workflowId);
     // of each attempt: who retries a round that was stuck may have changed its limits
     const { runbook } = this.input;
-    const done = await step.activities.catchUpRound({
-      run,
-      runbook,
-      owner,
-      step: step.id,
-      positions: this.positions,
-      limits: limitsOf(runbook, this.isDraining),
-      deletes,
-      ...(retryRefused ? { retryRefused } : {}),
-    });
-    return { ...done, changed: done.written + done.deleted > 0, summary: summaryOf(done) };
+    for (;;) {
+      const limits = limitsOf(runbook, this.isDraining);
+      const bring = () =>
+        step.activities.catchUpRound({
+          run,
+          runbook,
+          owner,
+          step: step.id,
+          positions: this.positions,
+          limits,
+          deletes,
+          ...(retryRefused ? { retryRefused } : {}),
+        });
+      const done = limits.pauseAbove ? await this.untilDrain(bring) : await bring();
+      if (done) return { ...done, changed: done.written + done.deleted > 0, summary: summaryOf(done) };
+    }
+  }
+
+  /**
+   * A round that may pause by itself, perhaps for as long as a disk is full: where the drain begins meanwhile writers wait for
+   * it, and nobody knows here whether it has paused. So it is told to stop, and answers nothing: it is begun anew from the same
+   * positions, without such limits. One that comes to its end all the same counts; one that fails just then is begun
+   * anew, too, as what is to stop is not tried again by Temporal. @throws the cancellation of an abort.
+   */
+  private async untilDrain<Answer>(bring: () => Promise<Answer>): Promise<Answer | undefined> {
+    const scope = new CancellationScope();
+    this.pausable = scope;
+    try {
+      return await scope.run(bring);
+    } catch (error) {
+      if (CancellationScope.current().consideredCancelled || !scope.consideredCancelled) throw error;
+      return undefined;
+    } finally {
+      this.pausable = undefined;
+    }
   }
 
   private take(round: CatchUpRound, startedAt: string): void {
@@ -294,7 +321,7 @@ class CatchUp {
 
 /**
  * Where nothing is copied they are what a copy would have; but refused documents have no bound, and nothing has a round pause
- * by itself, as nobody could change that. Nor in a drain: writers stand still until it ends.
+ * by itself, as nobody could change that. Nor in a drain: writers stand still until it ends. `untilDrain` is for the one before.
  */
 function limitsOf({ copy }: CatchUpInput['runbook'], isDraining: boolean): PartLimits {
   const most = copy?.failedDocuments.most ?? undefined;

@@ -89,9 +89,16 @@ class Watched {
     return this.idleSince !== undefined && performance.now() - this.idleSince > forgottenMs;
   }
 
-  /** The thresholds of who comes last count: a run that is tuned begins its parts anew. */
+  /**
+   * The thresholds of who comes last count: a run that is tuned begins its parts anew. Who has none waits for nothing that
+   * others have paused for, as nobody looks whether that is over any more.
+   */
   join(requests: number, pauseAbove: PauseAbove | undefined, onChange: () => void): () => void {
     this.pauseAbove = pauseAbove;
+    if (!pauseAbove) {
+      this.judge = pausing();
+      this.apply(undefined);
+    }
     this.listeners.add(onChange);
     this.idleSince = undefined;
     const leave = this.gate.join(requests);

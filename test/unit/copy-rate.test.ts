@@ -1,8 +1,13 @@
+import type { PauseAbove } from '../../contracts/document-activities';
 import { pausing, criticalOf, strainOf, type Reading } from '../../activities/copy/pressure';
 import { rateOf, slowness, type Rate } from '../../activities/copy/rate';
 import { rateGate } from '../../activities/copy/rate-gate';
 import { pageSize, readingOf } from '../../activities/copy/part-reader';
+import { workerRates } from '../../activities/copy/worker-rates';
+import type { Clusters } from '../../activities/elasticsearch/cluster';
 import { parseVersion } from '../../activities/elasticsearch/version';
+import { runbookOf } from '../support/fixtures';
+import { waitUntil } from '../support/wait-until';
 
 function quick(rate: Rate, times: number): void {
   for (let n = 0; n < times; n++) rate.accepted(rate.begin());
@@ -167,6 +172,31 @@ test('pauses for a full disk at once and for a heap after a while, goes on when 
   // nobody collects a heap on which nothing works
   const readings = Array.from({ length: 30 }, () => judge(heap));
   expect(readings.indexOf(undefined)).toBe(23);
+});
+
+test('who comes last and pauses for nothing waits for nothing that others have paused for', async () => {
+  const request = async ({ path }: { path: string }) => ({
+    body: path.startsWith('/_nodes')
+      ? { nodes: { n: { name: 'n1', fs: { total: { total_in_bytes: 1000, available_in_bytes: 1 } } } } }
+      : path === '/_cluster/settings'
+        ? { defaults: { 'cluster.routing.allocation.disk.watermark.high': '90%' } }
+        : { status: 'green' },
+  });
+  const clusters = { connect: async (_: unknown, side: string) => ({ side, request }) } as unknown as Clusters;
+  const rates = workerRates(clusters);
+  const runbook = runbookOf('r', { method: 'copy', snapshot: undefined });
+  const join = (pauseAbove: PauseAbove | undefined) =>
+    rates.join(runbook, { bulksInFlight: 1, pauseAbove, onChange: () => undefined });
+  const part = join(above);
+  await waitUntil(
+    async () => part.target.stopped,
+    (why) => why !== undefined,
+    { what: 'the pause' },
+  );
+  const drain = join(undefined);
+  expect([drain.target, drain.target.stopped]).toEqual([part.target, undefined]);
+  await drain.target.enter();
+  for (const each of [part, drain]) each.leave();
 });
 
 test('asks for as many documents as fit, and for fewer when an answer was too large', () => {

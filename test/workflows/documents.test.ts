@@ -1,4 +1,5 @@
 import { Context } from '@temporalio/activity';
+import type { CatchUpRoundInput } from '../../contracts/catch-up';
 import type { CopyPartResult, CopyPartsInput } from '../../contracts/document-activities';
 import type { RefusalCause } from '../../contracts/status';
 import type { VerifyInput } from '../../contracts/cluster-activities';
@@ -570,6 +571,116 @@ test('a live source is followed until little is left, and drained at the cutover
       expect(places).not.toContain(-1);
       const blocked = calls.findIndex((call) => call.startsWith('setWriteBlock'));
       expect(calls.slice(blocked).filter((call) => call.startsWith('catchUpRound')).length).toBeGreaterThanOrEqual(2);
+    },
+  );
+});
+
+/** A live source whose rounds stand still from `stop` on, one by one, until they are told to stop or let go. */
+function standingStill(ending: (stopped: Promise<never>, letGo: Promise<void>) => Promise<unknown>) {
+  const asked: CatchUpRoundInput[] = [];
+  const totals = { superseded: 0, refused: 0, bytes: 0, replaced: 0, causes: [], differences: [], unread: [] };
+  const source = { isStopped: false, letGo: () => undefined as void, stood: 0 };
+  const letGo = new Promise<void>((resolve) => (source.letGo = resolve));
+  const over: Parameters<typeof recordedActivities>[1] = {
+    planParts: async () => ({ parts: [part(0)] }),
+    copyParts: partByPart(async () => done()),
+    beginCatchUp: async (input) => ({ changed: true, summary: '', changes: [], positions: input.positions }),
+    catchUpRound: async (input) => {
+      asked.push(input);
+      // each is another one's: of a round that is given up nothing may be kept
+      const positions = [{ index: 'index-1', uuid: 'uuid-index-1', seqNos: [99 + asked.length] }];
+      if (source.isStopped) {
+        source.isStopped = false;
+        source.stood = asked.length;
+        const context = Context.current();
+        const beats = setInterval(() => context.heartbeat(), 100);
+        await ending(context.cancelled, letGo).finally(() => clearInterval(beats));
+      }
+      return { ...totals, positions, written: 0, deleted: 0, lag: 0 };
+    },
+  };
+  return { asked, source, over };
+}
+
+const pausingRunbook = (over: Record<string, unknown> = {}) =>
+  runbookByCopy({
+    catchUp: { kind: 'sequence', interval: '100ms' },
+    freeze: 'atCutover',
+    gates: ['cutover'],
+    ...over,
+  });
+
+test.each<[string, (stopped: Promise<never>) => Promise<unknown>, boolean]>([
+  ['told to stop', (stopped) => stopped, true],
+  [
+    'ended by its worker just then',
+    (stopped) =>
+      stopped.catch(() => {
+        throw stuckBecause({ message: 'the worker has died' });
+      }),
+    true,
+  ],
+  ['at its end by then', (stopped) => stopped.catch(() => undefined), false],
+])('a drain does not wait for a round that has paused by itself: %s', async (_, ending, isBegunAnew) => {
+  const { asked, source, over } = standingStill(ending);
+  await started(pausingRunbook(), over, async ({ result, reach, decide, calls }) => {
+    await reach(({ state }) => state === 'waiting' && asked.length > 2);
+    source.isStopped = true;
+    await reach(() => source.stood > 0);
+    await decide('approve', { gate: 'cutover' });
+    const status = await result();
+    expect([status.state, status.catchUp?.state]).toEqual(['completed', 'drained']);
+    const [stood, next] = asked.slice(source.stood - 1) as [CatchUpRoundInput, CatchUpRoundInput];
+    expect(stood.limits.pauseAbove).toBeDefined();
+    const after = isBegunAnew ? stood.positions : [{ ...stood.positions[0], seqNos: [99 + source.stood] }];
+    expect(next.positions).toEqual(after);
+    expect(asked.slice(source.stood).map(({ limits }) => limits.pauseAbove)).toEqual(
+      asked.slice(source.stood).map(() => undefined),
+    );
+    expect(status.catchUp?.rounds).toBe(asked.length - (isBegunAnew ? 1 : 0));
+    expect(calls.findIndex((call) => call.startsWith('setWriteBlock'))).toBeGreaterThan(-1);
+  });
+});
+
+test('an abort of a round that has paused by itself is an abort, and begins nothing anew', async () => {
+  const { asked, source, over } = standingStill((stopped) => stopped);
+  await started(pausingRunbook(), over, async ({ result, reach, decide }) => {
+    await reach(({ state }) => state === 'waiting' && asked.length > 2);
+    source.isStopped = true;
+    await reach(() => source.stood > 0);
+    await decide('abort');
+    expect((await result()).state).toBe('aborted');
+    expect(asked).toHaveLength(source.stood);
+  });
+});
+
+test('a round that never pauses by itself comes to its end when the drain begins', async () => {
+  let wasStopped = false;
+  const { asked, source, over } = standingStill(async (stopped, letGo) => {
+    stopped.catch(() => (wasStopped = true));
+    await letGo;
+  });
+  const positions = [{ index: 'index-1', uuid: 'uuid-index-1', seqNos: [99] }];
+  await started(
+    pausingRunbook({ method: 'remote-reindex' }),
+    {
+      ...over,
+      planReindexParts: async () => ({ parts: [{ index: 'index-1', uuid: 'uuid-index-1', documents: 1 }], positions }),
+      checkRemoteAllowed: async () => [],
+      reindexPart: async () => ({ ...done(), tasks: 1 }),
+    },
+    async ({ result, reach, decide }) => {
+      await reach(({ state }) => state === 'waiting' && asked.length > 2);
+      source.isStopped = true;
+      await reach(() => source.stood > 0);
+      await decide('approve', { gate: 'cutover' });
+      await reach(({ catchUp }) => catchUp?.state === 'draining');
+      // a cancellation would come within a second
+      await new Promise((resolve) => setTimeout(resolve, 2_000));
+      source.letGo();
+      expect((await result()).state).toBe('completed');
+      expect(wasStopped).toBe(false);
+      expect(asked[source.stood]?.positions[0]?.seqNos).toEqual([99 + source.stood]);
     },
   );
 });
