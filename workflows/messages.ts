@@ -28,7 +28,7 @@ export interface BatchDecision {
   decision: Decision;
   /** With tune: the runbook as it counts from now on. */
   runbook?: MigrationRunbook;
-  /** And among how many batches the run's limits are divided, where it has any. */
+  /** Among how many batches the run's limits are divided from now on, where it has any. */
   sharedBy?: number;
   step?: string;
 }

@@ -25,6 +25,8 @@ export interface MoveMethod {
   cleanUp(): Promise<void>;
   /** The run was paused or goes on, or its limits were changed. */
   steered?(): void;
+  /** The same limits are divided among another number of batches. */
+  sharedAnew?(): void;
 }
 
 /**
@@ -34,10 +36,13 @@ export interface MoveMethod {
 export async function moveBatchWorkflow(input: MoveBatchInput): Promise<BatchStatus> {
   const batch = new MoveBatch(input);
   setHandler(decideSignal, (message) => {
+    const { sharedBy } = batch.input;
+    if (message.sharedBy !== undefined) batch.input.sharedBy = message.sharedBy;
     if (message.verb === 'tune') {
       if (message.runbook) batch.input.runbook = message.runbook;
-      if (message.sharedBy !== undefined) batch.input.sharedBy = message.sharedBy;
-      return batch.method.steered?.();
+      if (message.runbook) batch.method.steered?.();
+      else if (batch.input.sharedBy !== sharedBy) batch.method.sharedAnew?.();
+      return;
     }
     if (message.verb === 'pause' || message.verb === 'resume') {
       batch.runner.isPaused = message.verb === 'pause';

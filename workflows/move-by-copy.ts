@@ -38,11 +38,19 @@ export class MoveByCopy extends MoveByDocuments<CopyPart, CopyPartResult> {
     return step.activities.copyParts({ ...this.batch.base(step), parts, limits: this.limits() });
   }
 
-  /** The last parts of a batch get what those before them have left, by halves: each time they are begun anew. */
+  /** The last parts of a batch get what those before them have left, by halves: each time those that can go on are begun anew. */
   protected override ended(): void {
     const { docsPerSec, bytesPerSec } = this.batch.input.runbook.copy?.limits ?? {};
     if ((docsPerSec ?? bytesPerSec) !== undefined && this.atOnce > 0 && this.atOnce * 2 <= this.sharedBy)
-      this.steered();
+      this.sharedAnew();
+  }
+
+  /**
+   * By sequence numbers. A source without them has slices, and whole indices, whose number is 0; so is that of a shard with
+   * a single operation, of which there is nothing to go on with.
+   */
+  protected canGoOn({ slice, toSeqNo }: CopyPart): boolean {
+    return slice === undefined && toSeqNo > 0;
   }
 
   protected rest(part: CopyPart, { throughSeqNo }: CopyPartResult): CopyPart {

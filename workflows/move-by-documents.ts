@@ -40,7 +40,7 @@ export abstract class MoveByDocuments<
   Result extends PartResult,
 > implements MoveMethod {
   /** Activities under way, so that a pause or new limits reach them: each ends where it can go on, and is begun again. */
-  private readonly underWay = new Set<CancellationScope>();
+  private readonly underWay = new Map<CancellationScope, Part[]>();
   private works?: PartWork<Part>[];
   /** Those that are not done, as activities take them. */
   private groups: PartWork<Part>[][] = [];
@@ -57,6 +57,8 @@ export abstract class MoveByDocuments<
   protected abstract get inFlight(): number;
   protected abstract planParts(step: StepContext): Promise<PartPlan<Part>>;
   protected abstract move(step: StepContext, parts: Part[]): Promise<PartsResult<Result>>;
+  /** Whether a part that is told to stop goes on from there, and not from its beginning. */
+  protected abstract canGoOn(part: Part): boolean;
   /** What is left of a part that was told to stop. */
   protected abstract rest(part: Part, result: Result): Part;
   /** And what of it has been gone through. */
@@ -95,7 +97,17 @@ export abstract class MoveByDocuments<
 
   /** Parts that can be taken up where they are end, and are begun again under what counts now. */
   steered(): void {
-    for (const scope of this.underWay) scope.cancel();
+    for (const scope of this.underWay.keys()) scope.cancel();
+  }
+
+  /**
+   * Only parts that lose nothing by it. What would begin from its beginning keeps the share that it began with, however often
+   * other batches and parts begin and end: a large one might never come to its end otherwise. What begins beside it has its
+   * share of the limits as they are divided then, so that for a while the sum may be above them; and below them once others are
+   * over. A source is of one kind: some part of a group says it of all.
+   */
+  sharedAnew(): void {
+    for (const [scope, parts] of this.underWay) if (parts.some((part) => this.canGoOn(part))) scope.cancel();
   }
 
   /** Activities that go at once from now on, as far as it can be told. */
@@ -300,7 +312,7 @@ export abstract class MoveByDocuments<
   ): Promise<void> {
     const works = group.filter(({ isDone }) => !isDone);
     const parts = works.map(({ part }) => part);
-    const answer = await this.interruptible(() => this.move(step, parts));
+    const answer = await this.interruptible(parts, () => this.move(step, parts));
     if (!answer) return;
     this.batch.status.refused = mergeCauses([...this.batch.status.refused, ...answer.causes]);
     for (const [at, work] of works.entries()) {
@@ -320,9 +332,9 @@ export abstract class MoveByDocuments<
    * Nothing when it was stopped before it had begun, or failed while it was: what is to stop is not tried again by Temporal,
    * so a worker that died just then would count. It is begun anew from where it was. @throws the cancellation of an abort.
    */
-  private async interruptible<Answer>(act: () => Promise<Answer>): Promise<Answer | undefined> {
+  private async interruptible<Answer>(parts: Part[], act: () => Promise<Answer>): Promise<Answer | undefined> {
     const scope = new CancellationScope();
-    this.underWay.add(scope);
+    this.underWay.set(scope, parts);
     try {
       return await scope.run(act);
     } catch (error) {

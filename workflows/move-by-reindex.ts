@@ -45,6 +45,10 @@ export class MoveByReindex extends MoveByDocuments<ReindexPart, ReindexPartResul
     return this.batch.input.runbook.reindex?.requestsPerSecond;
   }
 
+  protected canGoOn(): boolean {
+    return false;
+  }
+
   /** A task that was cancelled cannot be taken up: what it wrote is found by its versions. */
   protected rest(part: ReindexPart): ReindexPart {
     return part;

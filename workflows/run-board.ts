@@ -451,7 +451,9 @@ export class RunBoard {
           ? [batch]
           : [];
     const message = { verb, decision: { by, reason }, ...(step ? { step } : {}) };
-    await this.tellBatches(stuck, message);
+    // among how many they are once these go on: their first parts may be such as keep the share that they begin with
+    const moving = this.moving().length + stuck.filter((each) => !isCopied(each)).length;
+    await this.tellBatches(stuck, { ...message, ...this.share(moving) });
     if (step === undefined || isOfCatchUp(step)) await this.tellCatchUp(message);
   }
 
@@ -509,9 +511,12 @@ export function isUnderWay(batch: BatchStatus): boolean {
 
 /** Its snapshot, or its copying, has not ended: the next large batch waits for that. A stuck one does not hold up the others. */
 export function isBeforeCopy(batch: BatchStatus): boolean {
-  if (batch.state !== 'running') return false;
-  return !batch.steps.some(
-    (step) => /\/(snapshot|documents)$/.test(step.id) && step.state !== 'running' && step.state !== 'pending',
+  return batch.state === 'running' && !isCopied(batch);
+}
+
+function isCopied(batch: BatchStatus): boolean {
+  return batch.steps.some(
+    ({ id, state }) => /\/(snapshot|documents)$/.test(id) && !['pending', 'running', 'stuck'].includes(state),
   );
 }
 

@@ -324,6 +324,78 @@ test('batches that move at once share the limits of the run: one that was stuck,
   );
 });
 
+test('what cannot go on where it was keeps its share when limits are divided anew, and is begun anew only by an operator', async () => {
+  const asked: OnePart[] = [];
+  const underWay = new Map<string, () => void>();
+  let isMended = false;
+  let stopped = 0;
+  const place = ({ index, shard }: OnePart['part']) => `${index} ${shard}`;
+  // of a source before 6.0: a slice, and an index that is read whole
+  const withoutNumbers = (index: string, uuid: string) => [
+    { ...part(0), index, uuid, toSeqNo: 0, slice: { id: 0, max: 2 } },
+    { ...part(1), index, uuid, toSeqNo: 0 },
+  ];
+  await started(
+    runbookByCopy({ copy: { parts: { inFlight: 2 }, limits: { docsPerSec: 600 } } }),
+    {
+      planParts: async ({ indices }) => ({ parts: indices.flatMap(({ name, uuid }) => withoutNumbers(name, uuid)) }),
+      copyParts: partByPart(async (input) => {
+        if (input.part.index === 'index-1' && !isMended)
+          throw stuckBecause({ type: 'DocumentsRefused', message: 'too many' });
+        asked.push(input);
+        const context = Context.current();
+        const beats = setInterval(() => context.heartbeat(), 100);
+        const isOver = new Promise<boolean>((resolve) => underWay.set(place(input.part), () => resolve(true)));
+        const isDone = await Promise.race([isOver, context.cancelled.catch(() => false)]);
+        clearInterval(beats);
+        underWay.delete(place(input.part));
+        if (!isDone) stopped += 1;
+        return isDone ? done() : done({ isDone: false, throughSeqNo: -1, written: 0, bytes: 0 });
+      }),
+    },
+    async ({ result, reach, decide }) => {
+      const shares = () => asked.map((input) => [place(input.part), input.limits.docsPerSec]);
+      // a cancellation would come within a second
+      const meanwhile = () => new Promise((resolve) => setTimeout(resolve, 2_000));
+      await reach(() => underWay.size === 2);
+      isMended = true;
+      await decide('retry', { step: 'batch-0001/documents' });
+      await reach(() => underWay.size === 4);
+      await meanwhile();
+      // those of the first batch have a quarter each, and those that went before them still a half
+      const first = [
+        ['index-2 0', 300],
+        ['index-2 1', 300],
+        ['index-1 0', 150],
+        ['index-1 1', 150],
+      ];
+      expect([shares().sort(), stopped]).toEqual([[...first].sort(), 0]);
+      await decide('tune', { limits: { docsPerSec: 1200 } });
+      await reach(() => underWay.size === 4 && asked.length === 8);
+      expect(stopped).toBe(4);
+      const tuned = first.map(([each]) => [each, 300]);
+      expect(shares().slice(4).sort()).toEqual(tuned.sort());
+      expect(asked.every((input) => input.part.afterSeqNo === -1)).toBe(true);
+      // neither the end of the other batch, nor of another part, has them begin anew
+      for (const each of ['index-2 0', 'index-2 1', 'index-1 0']) underWay.get(each)?.();
+      await reach(({ batches }) => underWay.size === 1 && batches[1]?.state === 'done');
+      await meanwhile();
+      expect([asked.length, stopped]).toEqual([8, 4]);
+      // a pause does, and then they have what there is
+      await decide('pause');
+      await reach(() => underWay.size === 0);
+      await decide('resume');
+      await reach(() => underWay.size === 1);
+      expect(shares().at(-1)).toEqual(['index-1 1', 1200]);
+      underWay.get('index-1 1')?.();
+      const status = await result();
+      expect(status.state).toBe('completed');
+      expect(status.batches.map(({ moved }) => moved?.written)).toEqual([200, 200]);
+    },
+    2,
+  );
+});
+
 test('refused documents are differences, until they are driven again', async () => {
   const cause = {
     index: 'index-1',
