@@ -11,6 +11,8 @@ import type { Difference, RefusalCause } from './status';
 export interface CatchUpPositions extends ShardPositions {
   /** Shards where something was deleted, and it is not known yet what: their ids are still to be compared. */
   owed?: number[];
+  /** By shard: what the target has documents of, above its position; a source that is behind it has lost writes, too. */
+  ahead?: Record<number, number>;
   /** By shard, after a restore: where catch-up began. Up to here both sides have the same sequence numbers. */
   restored?: number[];
   /**
@@ -57,6 +59,8 @@ export interface CatchUpRound extends CopyTotals {
   /** Of the next round. */
   positions: CatchUpPositions[];
   deleted: number;
+  /** How long deletes were searched for, by sequence number; left out by workers of an earlier version. */
+  searchMs?: number;
   /** Among `written`: documents that began anew at the source with a lower version than the target had. */
   replaced: number;
   /**

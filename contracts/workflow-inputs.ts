@@ -51,8 +51,9 @@ export interface CatchUpInput extends OwnedInput {
   wantsRetry?: boolean;
   /** Set when it continues as new. */
   carried?: CatchUpStatus;
-  /** And when both sides were compared last, ISO 8601. */
+  /** And when both sides were compared last, or deletes searched for, ISO 8601; and how long a search took. */
   comparedAt?: string;
+  searchMs?: number;
 }
 
 export interface SeriesState {

@@ -38,6 +38,13 @@ import { StepRunner, type StepContext } from './step-runner';
 const mostDifferences = 100;
 /** A drain ends when the source has nothing new so many times in a row: the second round compares counts once more. */
 const quietRounds = 2;
+/**
+ * Between two searches for deletes there is so many times as long as a search took, so that adds and updates wait for them a
+ * third of the time at most, however long the ids of large shards take to compare. More rest would have more to be searched for.
+ */
+const restAfterSearch = 2;
+/** And no more: a search has perhaps waited for a cluster in need, and what was deleted meanwhile keeps the lag above what is wanted. */
+const mostRestMs = 15 * 60_000;
 
 /**
  * Keeps the target in step with a live source, round after round, until it is told to drain; a child of the run that
@@ -88,6 +95,8 @@ class CatchUp {
   private shown = '';
   /** When both sides were compared last, where only that shows what was deleted; or when this began. */
   private comparedAt: string;
+  /** Of the last search for deletes by sequence number, how long it took. */
+  private searchMs: number;
 
   constructor(private readonly input: CatchUpInput) {
     this.runner = new StepRunner(() => this.tell());
@@ -95,6 +104,7 @@ class CatchUp {
     this.positions = input.positions;
     this.isDraining = input.isDraining;
     this.comparedAt = input.comparedAt ?? now();
+    this.searchMs = input.searchMs ?? 0;
     this.wantsRetry = input.wantsRetry ?? false;
     this.status = input.carried ?? {
       kind: input.catchUp.kind,
@@ -155,7 +165,10 @@ class CatchUp {
       const round = await this.round(deletes);
       this.take(round, startedAt);
       // counted from its end: one that takes longer than the pause between two must not be all that is done
-      if (deletes !== 'defer') this.comparedAt = now();
+      if (deletes !== 'defer') {
+        this.comparedAt = now();
+        this.searchMs = round.searchMs ?? 0;
+      }
       const isWhole = this.series?.isWhole ?? true;
       const isQuiet = isWhole && round.lag === 0 && round.written + round.deleted === 0 && round.unread.length === 0;
       quiet = wasDraining && isQuiet ? quiet + 1 : 0;
@@ -198,12 +211,14 @@ class CatchUp {
     await condition(isNews, input.catchUp.interval);
   }
 
-  /** By sequence number deletes show as holes, in each round. By a field both sides are compared for them, now and then. */
+  /** By sequence number deletes show as holes, and are searched for then. By a field both sides are compared for them, if asked. */
   private deletesNow(at: string): DeletesMode {
     const { compareDeletesEvery } = this.input.catchUp;
-    if (!isByField(this.input.catchUp)) return 'search';
+    const sinceMs = Date.parse(at) - Date.parse(this.comparedAt);
+    if (!isByField(this.input.catchUp))
+      return sinceMs >= Math.min(this.searchMs * restAfterSearch, mostRestMs) ? 'search' : 'defer';
     if (compareDeletesEvery === undefined) return 'defer';
-    return Date.parse(at) - Date.parse(this.comparedAt) >= parseDuration(compareDeletesEvery) ? 'search' : 'defer';
+    return sinceMs >= parseDuration(compareDeletesEvery) ? 'search' : 'defer';
   }
 
   private async round(deletes: DeletesMode): Promise<CatchUpRound> {
@@ -232,6 +247,8 @@ class CatchUp {
     const { runbook } = this.input;
     for (;;) {
       const limits = limitsOf(runbook, this.isDraining);
+      // begun anew for the drain, which compares in the rounds after this one
+      const isSearched = !this.isDraining || deletes !== 'search' || isByField(this.input.catchUp);
       const bring = () =>
         step.activities.catchUpRound({
           run,
@@ -240,7 +257,7 @@ class CatchUp {
           step: step.id,
           positions: this.positions,
           limits,
-          deletes,
+          deletes: isSearched ? deletes : 'defer',
           ...(retryRefused ? { retryRefused } : {}),
         });
       const done = limits.pauseAbove ? await this.untilDrain(bring) : await bring();
@@ -274,8 +291,9 @@ class CatchUp {
     status.lag = round.lag + (this.series?.waiting ?? 0);
     status.written += round.written;
     status.deleted += round.deleted;
-    // Everything that was acknowledged before the round began is on the target now.
-    if (round.unread.length === 0 && (this.series?.isWhole ?? true)) status.inStepAt = startedAt;
+    // Everything that was acknowledged before the round began is on the target now, deletes too.
+    const isOwed = round.positions.some(({ owed = [] }) => owed.length > 0);
+    if (round.unread.length === 0 && !isOwed && (this.series?.isWhole ?? true)) status.inStepAt = startedAt;
     const seconds = (Date.parse(now()) - Date.parse(startedAt)) / 1000;
     const rate = seconds > 0 ? (round.written + round.deleted) / seconds : 0;
     if (rate > 0) status.rate = rate;
@@ -294,6 +312,7 @@ class CatchUp {
       isPaused: this.runner.isPaused,
       isDraining: this.isDraining,
       comparedAt: this.comparedAt,
+      searchMs: this.searchMs,
       wantsRetry: this.wantsRetry,
       carried: { ...this.status, steps: [] },
     };

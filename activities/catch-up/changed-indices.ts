@@ -102,9 +102,9 @@ export async function lookAtIndices(
 }
 
 /** Once for each shard: as it was when it was first seen. */
-function lostWrites({ position: { seqNos, lostWrites: before = [] }, shards }: Followed): LostWrites {
+function lostWrites({ position: { seqNos, ahead = {}, lostWrites: before = [] }, shards }: Followed): LostWrites {
   const fresh = [...shards].flatMap(([shard, { maxSeqNo }]) => {
-    const readUpTo = seqNos[shard] ?? -1;
+    const readUpTo = Math.max(seqNos[shard] ?? -1, ahead[shard] ?? -1);
     // a new primary knows of a lower checkpoint for a while, but has all that lies below the one that was read
     if (maxSeqNo >= readUpTo || before.some((known) => known.shard === shard)) return [];
     return [{ shard, sourceAt: maxSeqNo, readUpTo }];

@@ -1,7 +1,7 @@
 import { heartbeat } from '../context';
 import { classifyAnswer, readErrorAnswer } from '../elasticsearch/classify-error';
 import { isAtLeast, type Version } from '../elasticsearch/version';
-import { ask, pathOf, type Place } from './requests';
+import { ask, atOnce, pathOf, type Place } from './requests';
 
 /** A document's name: without its routing it may be looked for on the wrong shard. */
 export interface DocumentKey {
@@ -26,10 +26,14 @@ interface GetAnswer {
 
 const getsAtOnce = 1_000;
 
+/** Of lookups under way: the servers have more than one thread, and one request keeps one of them busy. */
+const lookupsAtOnce = 2;
+
 /** In the order of the keys. */
 export async function getDocuments(place: Place, keys: readonly DocumentKey[]): Promise<Stored[]> {
-  const found: Stored[] = [];
-  for (let from = 0; from < keys.length; from += getsAtOnce) {
+  const starts = Array.from({ length: Math.ceil(keys.length / getsAtOnce) }, (_, chunk) => chunk * getsAtOnce);
+  const found = new Map<number, Stored[]>();
+  await atOnce(lookupsAtOnce, starts, async (from) => {
     const docs = keys.slice(from, from + getsAtOnce).map(({ id, routing }) => ({
       _id: id,
       ...(routing === undefined ? {} : { routing }),
@@ -39,15 +43,15 @@ export async function getDocuments(place: Place, keys: readonly DocumentKey[]): 
       path: pathOf(place, '_mget?_source=false&stored_fields=_routing&realtime=true'),
       body: [Buffer.from(JSON.stringify({ docs }))],
     };
-    found.push(...(await ask(place, request, (body) => readGets(place, body, docs.length))));
+    found.set(from, await ask(place, request, (body) => readGets(place, body, docs.length)));
     heartbeat({
-      done: found.length,
+      done: Math.min(keys.length, found.size * getsAtOnce),
       total: keys.length,
       unit: 'documents',
       detail: `${place.index}: looking documents up`,
     });
-  }
-  return found;
+  });
+  return starts.flatMap((from) => found.get(from) ?? []);
 }
 
 function readGets(place: Place, body: Buffer, asked: number): Stored[] {

@@ -17,12 +17,12 @@ export interface IdDigest {
 
 const least = 1 << 10;
 const most = 1 << 20;
-/** Ids of a differing bucket are all looked up: few of them for each that was deleted. */
-const idsOfBucket = 32;
+/** Ids of a differing bucket are all looked up, and that costs more than reading them: hardly any beside what was deleted. */
+const bucketsOfId = 4;
 
 export function bucketsFor(documents: number): number {
   let buckets = least;
-  while (buckets < most && buckets * idsOfBucket < documents) buckets *= 2;
+  while (buckets < most && buckets < documents * bucketsOfId) buckets *= 2;
   return buckets;
 }
 

@@ -9,7 +9,7 @@ import { readAtOnce } from './round-rates';
 import { readSettings, readShards, readStates, refresh } from './read-shards';
 import { atOnce } from './requests';
 import { searchDeletes } from './search-deletes';
-import { addWritten, shared, writeShard, type CatchUpSides, type ShardOperations } from './write-shard';
+import { addWritten, shared, writeAhead, writeShard, type CatchUpSides, type ShardOperations } from './write-shard';
 
 /** Indices that are looked at together: their checkpoints are no older than it takes to follow them. */
 const indicesAtOnce = 100;
@@ -78,23 +78,28 @@ async function followIndices(
     looked.followed.filter(({ position }) => (position.field !== undefined) === is),
   ) as [Followed[], Followed[]];
   const moved = [...movedShards(bySequence), ...(input.retryRefused === true ? refusedShards(bySequence) : [])];
-  await refresh(sides.source, [...new Set(moved.map(({ index }) => index))]);
+  const names = [...new Set(moved.map(({ index }) => index))];
+  await refresh(sides.source, names);
+  const refreshed = await readShards(sides.source, names);
+  for (const each of moved) each.checkpointSince = refreshed.get(each.index)?.get(each.shard)?.checkpoint;
   const written = await writeAll(moved, whileItIsThere, input, sides, round);
   // what was read is only of the index that it was asked of if that one is still there
   const ofShards = new Map(written.map(({ followed: { position } }) => [position.index, position]));
   for (const index of await madeAnew([...ofShards.values()], sides)) lost.add(index);
-  for (const { index, shard, afterSeqNo, toSeqNo, again, hasHoles, isWhole, causes } of written) {
+  for (const { index, shard, afterSeqNo, toSeqNo, ahead, again, hasHoles, isWhole, causes } of written) {
     const position = reached.get(index);
     if (!position || lost.has(index)) continue;
     if (again) position.refused = position.refused?.filter((range) => range !== again) ?? [];
     if (causes.length > 0) position.refused = withRange(position.refused ?? [], { shard, afterSeqNo, toSeqNo, causes });
     if (again) continue;
     position.seqNos[shard] = toSeqNo;
+    if (ahead !== undefined) position.ahead = { ...position.ahead, [shard]: ahead };
     if (hasHoles || !isWhole) position.owed = [...new Set([...(position.owed ?? []), shard])];
   }
   const followed = await followByField(byField, input, sides, round, whileItIsThere);
   for (const index of await madeAnew([...followed.values()], sides)) lost.add(index);
   for (const [index, position] of followed) if (!lost.has(index)) reached.set(index, position);
+  const searchedFromMs = performance.now();
   await atOnce(searchesAtOnce, bySequence, (followed) =>
     whileItIsThere(followed, async () => {
       const position = reached.get(followed.position.index);
@@ -111,6 +116,7 @@ async function followIndices(
       if (owed.length > 0) position.owed = owed;
     }),
   );
+  round.searchMs = (round.searchMs ?? 0) + Math.round(performance.now() - searchedFromMs);
   const stillThere = [...reached.values()].filter(({ index }) => !lost.has(index));
   round.lag += await lagOf(stillThere, bySequence, sides);
   // what became of the others is told by the next round, which finds them so
@@ -125,6 +131,10 @@ interface MovedShard extends ShardOperations {
   isWhole: boolean;
   /** What is written once more, as the target had refused documents of it. */
   again?: RefusedRange;
+  /** The global checkpoint after the refresh, at or above the one that the round goes by. */
+  checkpointSince?: number | undefined;
+  /** Up to where documents above the round's checkpoint were brought, if any were. */
+  ahead?: number;
 }
 
 function movedShards(indices: readonly Followed[]): MovedShard[] {
@@ -184,6 +194,12 @@ async function writeAll(
         report(shard.index);
       });
       underWay.delete(shard);
+      const { toSeqNo: afterSeqNo, isWhole, again, checkpointSince = -1 } = shard;
+      const ahead = Math.min(checkpointSince, shard.afterSeqNo + mostOperations);
+      if (isWhole && !again && ahead > afterSeqNo) {
+        await writeAhead({ ...shard, afterSeqNo, toSeqNo: ahead }, { ...input, limits }, sides);
+        shard.ahead = ahead;
+      }
       const operations = shard.toSeqNo - shard.afterSeqNo;
       const documents = result.written + result.superseded + result.refused;
       finished += operations;

@@ -1,4 +1,5 @@
 import type { CatchUpPositions, DeletesMode } from '../../contracts/catch-up';
+import { throwIfCancelled } from '../context';
 import type { Followed } from './changed-indices';
 import { parseVersion } from '../elasticsearch/version';
 import { createdVersion } from '../planning/versions';
@@ -6,6 +7,7 @@ import { deleteAbsent } from './delete-documents';
 import { countSurplus, suspects, type ShardGroup } from './find-deleted';
 import { lacksDocuments } from './refused-ranges';
 import { readSettings, readShards, readStates, refresh, type FlatSettings } from './read-shards';
+import { atOnce } from './requests';
 import { placesOf, type CatchUpSides } from './write-shard';
 
 export interface DeletesSearched {
@@ -17,6 +19,9 @@ export interface DeletesSearched {
   /** Shards that are to be looked at in a later round. */
   owed: number[];
 }
+
+/** Of an index; of each the digests of both sides are held, 24 MB at most. */
+const groupsAtOnce = 2;
 
 /**
  * Finds what was deleted in the shards whose sequence has holes, and deletes it. Counts first: holes are made by updates,
@@ -39,20 +44,18 @@ export async function searchDeletes(
     sides,
   );
   searched.owed.push(...wanted.filter((shard) => !groups.some((group) => holds(group, shard))));
-  for (const group of groups) {
+  await atOnce(groupsAtOnce, groups, async (group) => {
+    throwIfCancelled(sides.signal);
     const searchable = { ...places, ...group };
     const owe = () => searched.owed.push(...group.sourceShards.map(({ shard }) => shard));
     const surplus = await countSurplus(searchable);
-    if (surplus === 'busy') {
-      owe();
-      continue;
-    }
+    if (surplus === 'busy') return void owe();
     // documents that were refused are missing on the target, and hide as many deleted ones
-    if (surplus === 0 && !lacksDocuments(position)) continue;
+    if (surplus === 0 && !lacksDocuments(position)) return;
     if (mode === 'defer') {
       searched.surplus += Math.max(0, surplus);
       owe();
-      continue;
+      return;
     }
     let deleted = 0;
     for await (const found of suspects(searchable))
@@ -67,7 +70,7 @@ export async function searchDeletes(
     }
     // only at rest: while documents come and go a count taken in between would cry wolf
     if (mode === 'compare' && !lacksDocuments(position)) searched.missing += Math.max(0, -surplus);
-  }
+  });
   return searched;
 }
 

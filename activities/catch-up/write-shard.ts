@@ -71,10 +71,24 @@ export async function writeShard(
     target,
     part: { index, shard, afterSeqNo, toSeqNo },
     reading: toSeqNo - afterSeqNo <= withoutPit ? 'sequence' : reading,
-    name: partFileName(target, shard, afterSeqNo),
-    refusedIn: 'sequence',
+    refusedAs: { refusedIn: 'sequence', name: partFileName(target, shard, afterSeqNo) },
   };
   return writeChosen(chosen, input, sides, onProgress);
+}
+
+/**
+ * Brings documents above the checkpoint that the round began with, too, so far as a later checkpoint covers them. One that is
+ * written to all the time is above the earlier checkpoint in every round, and would come only once it is left alone.
+ * No position moves over them, since not all of them can be seen: the next round has them again, and counts and tells them.
+ */
+export async function writeAhead(
+  operations: ShardOperations,
+  input: Pick<CatchUpRoundInput, 'runbook' | 'limits'>,
+  sides: CatchUpSides,
+): Promise<void> {
+  const { index, target, shard, afterSeqNo, toSeqNo } = operations;
+  const part = { index, shard, afterSeqNo, toSeqNo };
+  await writeChosen({ index, target, part, reading: 'sequence' }, input, sides, () => undefined);
 }
 
 /** Which documents of an index are read, and how. */
@@ -82,14 +96,13 @@ interface Chosen extends Pick<ShardOperations, 'index' | 'target'>, Pick<PumpOpt
   part: PartRange;
   reading: Reading;
   query?: Record<string, unknown>;
-  /** Of the file of those that the target refuses. */
-  name: string;
-  refusedIn: RefusedIn;
+  /** Where those that the target refuses are counted, and the name of their file; left out, they are met with again. */
+  refusedAs?: { refusedIn: RefusedIn; name: string };
 }
 
 /** Reads the chosen documents and writes them, conflicts settled. */
 export async function writeChosen(
-  { index, target: onTarget, part, reading, query, name, refusedIn, scrollDocuments }: Chosen,
+  { index, target: onTarget, part, reading, query, refusedAs, scrollDocuments }: Chosen,
   { runbook, limits }: Pick<CatchUpRoundInput, 'runbook' | 'limits'>,
   sides: CatchUpSides,
   onProgress: (documents: number) => void,
@@ -97,7 +110,7 @@ export async function writeChosen(
   const { source, target } = placesOf(sides, { index, target: onTarget });
   const { version } = sides.target;
   const { copy } = runbook;
-  const failed = failedDocuments(sides.failedDirectory, `catch-up-${name}`, onTarget);
+  const failed = refusedAs && failedDocuments(sides.failedDirectory, `catch-up-${refusedAs.name}`, onTarget);
   let replaced = 0;
   const writer = settlingConflicts(sides.writer, async (documents) => {
     replaced += await settleConflicts(documents, { source, target, version });
@@ -125,18 +138,19 @@ export async function writeChosen(
     ...(sides.signal ? { signal: sides.signal } : {}),
     onProgress: ({ written, superseded, refused }) => onProgress(written + superseded + refused),
     onRefused: (document) => {
-      failed.add(document);
-      sides.allowed[refusedIn](document, onTarget);
+      if (!refusedAs) return;
+      failed?.add(document);
+      sides.allowed[refusedAs.refusedIn](document, onTarget);
     },
     // what was refused is what whoever looks for the cause needs
-  }).finally(() => failed.written());
+  }).finally(() => failed?.written());
   return {
     written: done.written + replaced,
     superseded: done.superseded - replaced,
     refused: done.refused,
     bytes: done.bytes,
     replaced,
-    causes: failed.causes(),
+    causes: failed?.causes() ?? [],
   };
 }
 

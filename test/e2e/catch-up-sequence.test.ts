@@ -205,6 +205,37 @@ test('a writer goes on while rounds are killed at random; both sides end equal, 
   expect(totals.replaced).toBeGreaterThan(0);
 });
 
+test('a document that is written to all the time comes with each round', async () => {
+  const index = 'seq-hot';
+  // so that only rounds refresh, and none finds it at rest by chance
+  await make(pair.source, index, { number_of_shards: 1, refresh_interval: '-1' });
+  await makeTarget('hot', index, { number_of_shards: 1 });
+  const calls = caller('hot', copyRunbook('hot'));
+  await put(index, 'hot', { n: 0 });
+  await put(index, 'cold', { n: 0 });
+  let isStopped = false;
+  const writers = [0, 1].map(async () => {
+    for (let n = 1; !isStopped; n++) await put(index, 'hot', { n });
+  });
+  const versionOf = async (url: string) =>
+    (await http<{ _version?: number }>(`${url}/${index}/_doc/hot`)).body._version ?? 0;
+  try {
+    let positions = await calls.begin([await factsOf(index)]);
+    for (let n = 0; n < 5; n++) {
+      const before = await versionOf(pair.source);
+      ({ positions } = await whole(calls, positions, 'defer'));
+      expect(await versionOf(pair.target)).toBeGreaterThanOrEqual(before);
+    }
+    isStopped = true;
+    await Promise.all(writers);
+    expect(await whole(calls, positions, 'compare')).toMatchObject({ lag: 0, deleted: 0, differences: [] });
+    expect(await differences(index)).toEqual([]);
+  } finally {
+    isStopped = true;
+    await Promise.all(writers);
+  }
+});
+
 test('takes over from a snapshot that was taken while the source was written to', async () => {
   const index = 'seqsnap-a';
   const runbook = pairRunbook('seqsnap');

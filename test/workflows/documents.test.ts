@@ -595,6 +595,32 @@ test('documents that were refused in rounds are driven again by the next round',
   );
 });
 
+test('a search for deletes that takes long is rested after; a drain compares all the same', async () => {
+  const totals = { superseded: 0, refused: 0, bytes: 0, replaced: 0, causes: [], differences: [], unread: [] };
+  const modes: string[] = [];
+  await started(
+    runbookByCopy({ catchUp: { kind: 'sequence', interval: '1ms' }, gates: ['cutover'] }),
+    {
+      planParts: async () => ({ parts: [part(0)] }),
+      copyParts: partByPart(async () => done()),
+      beginCatchUp: async (input) => ({ changed: true, summary: '', changes: [], positions: input.positions }),
+      catchUpRound: async ({ positions, deletes }) => {
+        modes.push(deletes);
+        // two that are quick, and one after which it would be rested for hours
+        const searchMs = modes.length < 3 ? 0 : 3_600_000;
+        return { ...totals, positions, written: 0, deleted: 0, lag: 0, searchMs: deletes === 'defer' ? 1 : searchMs };
+      },
+    },
+    async ({ result, reach, decide }) => {
+      await reach(() => modes.length >= 6);
+      await decide('approve', { gate: 'cutover' });
+      expect((await result()).state).toBe('completed');
+      expect(modes.slice(0, 6)).toEqual(['search', 'search', 'search', 'defer', 'defer', 'defer']);
+      expect(modes.slice(-2)).toEqual(['compare', 'compare']);
+    },
+  );
+});
+
 test('a live source is followed until little is left, and drained at the cutover before anything is compared', async () => {
   const lags = [5000, 40, 0, 0, 0];
   let round = 0;
