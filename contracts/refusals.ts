@@ -27,10 +27,14 @@ export function mergeCauses(causes: readonly RefusalCause[]): RefusalCause[] {
 /** Of a part. They are in its heartbeats and its answer, and each is a part of its own when its documents are moved again. */
 const mostRanges = 16;
 
-/** Adds a range in which documents were refused; it lies above those that are known. */
+/** Adds a range in which documents were refused; it begins above those that are known, or within the last of them. */
 export function withRefused(ranges: readonly SequenceRange[], range: SequenceRange): SequenceRange[] {
   const last = ranges.at(-1);
-  if (last?.toSeqNo === range.afterSeqNo) return [...ranges.slice(0, -1), spanOf(last, range)];
+  // two that overlap would have what is refused in both counted twice
+  if (last && range.afterSeqNo <= last.toSeqNo) {
+    const afterSeqNo = Math.min(last.afterSeqNo, range.afterSeqNo);
+    return [...ranges.slice(0, -1), { afterSeqNo, toSeqNo: Math.max(last.toSeqNo, range.toSeqNo) }];
+  }
   return closestJoined([...ranges, range], mostRanges, spanOf);
 }
 

@@ -14,9 +14,10 @@ import { permanent } from '../failure';
 import type { ByteClient } from '../elasticsearch/byte-client';
 import { durableIndex, isOnDisk, lostWrites } from './durable';
 import type { FailedDocuments } from './failed-documents';
-import { readingOf } from './part-reader';
+import { readingOf, type WindowPlace } from './part-reader';
 import { pump, type PumpProgress } from './pump';
 import { refusalBound } from './refusal-bound';
+import { isOpen } from './sequence-reader';
 import type { PartRates } from './worker-rates';
 
 /** Where the next attempt goes on. */
@@ -27,7 +28,12 @@ export interface PartCheckpoint extends CopyTotals {
   refusedRanges?: SequenceRange[];
   /** With an async translog: the target's primary terms before the first of these documents was written. */
   terms?: string;
+  /** In the midst of a window of the source's; `whole` is what counted where it began, for when its point in time is lost. */
+  within?: WindowPlace & { whole: WholeCheckpoint };
 }
+
+/** Between two windows: it depends on nothing that the source may lose. */
+type WholeCheckpoint = Omit<PartCheckpoint, 'within' | 'terms'>;
 
 export interface CopySides {
   source: Cluster;
@@ -57,6 +63,10 @@ export type CopiedPart = CopyPartResult & { causes: RefusalCause[] };
  * behind what was acknowledged by a second at most: those documents are written again, as the same versions. Told to
  * stop, it ends with what is acknowledged, and answers how far that is.
  *
+ * Within a window of the source's it goes on in the same point in time; where that is gone, with a node of the source, from where
+ * the window began: what of it was written is found so, and counted anew with what counted there. Told to stop, it answers
+ * with that as well.
+ *
  * Where documents were refused is known of the same operations as how many were: killed before the heartbeat that says so,
  * the next attempt reads them again, and is refused them again; killed after it, it goes on above, with the ranges that it said.
  */
@@ -67,7 +77,7 @@ export async function copyPart(
   await refuseOtherIndex(source, part);
   const { copy } = runbook;
   const reading = readingOf(source.version);
-  const nothing: PartCheckpoint = {
+  const nothing: WholeCheckpoint = {
     throughSeqNo: part.afterSeqNo,
     written: 0,
     superseded: 0,
@@ -80,10 +90,15 @@ export async function copyPart(
   const index = targetName(runbook, part.index);
   const durable = copy?.load.translog === 'async' ? durableIndex(target, index, writer) : undefined;
   const terms = await durable?.terms();
-  const before = (canGoOn && turn.before?.terms === terms ? turn.before : undefined) ?? nothing;
+  const known: PartCheckpoint = canGoOn && turn.before && turn.before.terms === terms ? turn.before : nothing;
+  // whatever is the matter with the point in time, a new one serves as well
+  const isPlaceLost = known.within !== undefined && !(await isOpen(reader, known.within.pit));
+  const before: PartCheckpoint =
+    known.within && isPlaceLost ? { ...known.within.whole, ...(terms === undefined ? {} : { terms }) } : known;
   const signal = cancellationSignal();
   let isOver = false;
   let latest: PartCheckpoint = before;
+  let whole: WholeCheckpoint = before.within?.whole ?? wholeOf(before);
 
   function told(progress: PumpProgress): PartCheckpoint {
     const refusedRanges = progress.refusedRanges.reduce(
@@ -99,6 +114,7 @@ export async function copyPart(
       causes: mergeCauses([...before.causes, ...failed.causes()]),
       ...(refusedRanges.length === 0 ? {} : { refusedRanges }),
       ...(terms === undefined ? {} : { terms }),
+      ...(progress.within ? { within: { ...progress.within, whole } } : {}),
     };
   }
 
@@ -109,14 +125,17 @@ export async function copyPart(
     const reached = told(progress);
     if (progress.refused > 0) await failed.written();
     // a write of lines that took its time must not move the checkpoint back
-    if (isOver || reached.throughSeqNo < latest.throughSeqNo) return;
+    if (isOver || reached.throughSeqNo < latest.throughSeqNo || countOf(reached) < countOf(latest)) return;
     latest = reached;
     turn.reached(reached, gates.words(limits.bulkBytes));
   }
 
   let reportFailure: Error | undefined;
   const note = (made: PumpProgress) => void report(made).catch((error: unknown) => (reportFailure ??= error as Error));
-  const gates = rates(() => note(lastMade ?? noneYet(before.throughSeqNo)));
+  // Windows have one page where several would be too much to be read again: under a limit, which makes minutes of work of them;
+  // and where a target may be so slow that points in time run out between two pages, which would begin one window for ever.
+  const isLimited = limits.docsPerSec !== undefined || limits.bytesPerSec !== undefined;
+  const gates = rates(() => note(lastMade ?? noneYet(before)));
   const allowed = refusalBound(limits.mostRefused, before.refused);
   try {
     const progress = await pump({
@@ -138,8 +157,11 @@ export async function copyPart(
       ...(limits.docsPerSec === undefined ? {} : { docsPerSec: limits.docsPerSec }),
       ...(limits.bytesPerSec === undefined ? {} : { bytesPerSec: limits.bytesPerSec }),
       gates,
+      ...(isLimited || isPlaceLost ? {} : { windowPages }),
+      ...(before.within ? { within: placeOf(before.within) } : {}),
       ...(signal ? { signal } : {}),
       onProgress: note,
+      onWhole: (made) => (whole = wholeOf(told(made))),
       onRefused: (document) => {
         failed.add(document);
         allowed(document, index);
@@ -149,7 +171,7 @@ export async function copyPart(
     await failed.written();
     if (reportFailure !== undefined) throw reportFailure;
     if (!(await isOnDisk(durable, terms))) throw lostWrites(index);
-    return { isDone: true, ...resultOf(told(progress)) };
+    return { isDone: true, ...wholeOf(told(progress)) };
   } catch (error) {
     isOver = true;
     if (signal?.aborted !== true) {
@@ -157,8 +179,9 @@ export async function copyPart(
       throw error;
     }
     // a target that does not answer now is, as likely as not, why it was told to stop
-    const isKept = canGoOn && (await isOnDisk(durable, terms).catch(() => false));
-    return { isDone: false, ...resultOf(isKept ? latest : nothing) };
+    const isWritten = () => failed.written().then(() => isOnDisk(durable, terms));
+    const isKept = canGoOn && (await isWritten().catch(() => false));
+    return { isDone: false, ...(isKept ? whole : nothing) };
   } finally {
     gates.leave();
   }
@@ -169,12 +192,24 @@ function rangesOf({ afterSeqNo }: CopyPart, { refused, refusedRanges, throughSeq
   return refusedRanges ?? (refused > 0 ? [{ afterSeqNo, toSeqNo: throughSeqNo }] : []);
 }
 
-function resultOf({ terms: _own, ...result }: PartCheckpoint): Omit<PartCheckpoint, 'terms'> {
-  return result;
+/** Pages of 5 MB: what a lost point in time has read again stays below a hundred megabytes. */
+const windowPages = 16;
+
+function wholeOf({ terms: _terms, within: _within, ...whole }: PartCheckpoint): WholeCheckpoint {
+  return whole;
 }
 
-function noneYet(throughSeqNo: number): PumpProgress {
-  return { throughSeqNo, written: 0, superseded: 0, refused: 0, bytes: 0, refusedRanges: [], pushedBack: 0 };
+function placeOf({ whole: _whole, ...place }: NonNullable<PartCheckpoint['within']>): WindowPlace {
+  return place;
+}
+
+function countOf({ written, superseded, refused }: CopyTotals): number {
+  return written + superseded + refused;
+}
+
+function noneYet({ throughSeqNo, within }: PartCheckpoint): PumpProgress {
+  const nothing = { written: 0, superseded: 0, refused: 0, bytes: 0, refusedRanges: [], pushedBack: 0 };
+  return { throughSeqNo, ...(within ? { within: placeOf(within) } : {}), ...nothing };
 }
 
 /** An index that was deleted and made anew has other documents under the same numbers. */

@@ -9,10 +9,25 @@ export const allShards = -1;
 /** What of a part a reader looks at. */
 export type PartRange = Pick<CopyPart, 'index' | 'shard' | 'afterSeqNo' | 'toSeqNo' | 'slice'>;
 
-export interface ReadPage {
-  page: Page;
+/** How far documents have come. */
+export interface Reached {
   /** Every document of the part up to this sequence number is in this page or in an earlier one. */
   throughSeqNo: number;
+  /** And some above, of a window that is read in the order in which the source has its documents. */
+  within?: WindowPlace;
+}
+
+/** A place in a window of sequence numbers; it is of use as long as its point in time is there. */
+export interface WindowPlace {
+  pit: string;
+  /** The `_shard_doc` of the last document before it. */
+  after: number;
+  /** Where the window ends. */
+  through: number;
+}
+
+export interface ReadPage extends Reached {
+  page: Page;
 }
 
 export interface PartReader {
@@ -32,6 +47,10 @@ export interface ReadLimits {
   signal?: AbortSignal;
   /** Which documents, and which of their fields; all unless given. */
   choice?: ReadChoice;
+  /** Pages that a window of sequence numbers has room for; 1 unless given, and where the source has no `_shard_doc`. */
+  windowPages?: number;
+  /** Where an attempt before this one was, in the window above `afterSeqNo`. */
+  within?: WindowPlace;
 }
 
 export interface ReadChoice {

@@ -9,17 +9,16 @@ import { buffers } from '../elasticsearch/reused-buffers';
 import { part as places, stride, type Page } from './cut-hits';
 import { nextWithin, workerMemory, type HeldPage, type PageMemory, type Reader } from './page-memory';
 import { gated, rateGate, type RateGate } from './rate-gate';
-import type { PartRange, PartReader, ReadChoice, Reading, ReadLimits } from './part-reader';
+import type { PartRange, PartReader, Reached, ReadChoice, Reading, ReadLimits, WindowPlace } from './part-reader';
 import { bytesNow, type Rate } from './rate';
 import { scrollReader } from './scroll-reader';
 import { sequenceReader } from './sequence-reader';
 
-/** How far a part has come; `throughSeqNo` is its checkpoint: everything up to there is acknowledged by the target. */
-export interface PumpProgress extends Written {
-  throughSeqNo: number;
+/** How far a part has come, its checkpoint: everything up to there is acknowledged by the target, and counted here. */
+export interface PumpProgress extends Written, Reached {
   /** Of bulk bodies that were acknowledged. */
   bytes: number;
-  /** Of the pages up to there those with documents that were refused. */
+  /** Of the pages up to there those with documents that were refused, or the windows that they are of. */
   refusedRanges: readonly SequenceRange[];
   /** Times that the target said that it has too much. */
   pushedBack: number;
@@ -32,6 +31,9 @@ export interface PumpOptions {
   source: { client: ByteClient; reading: Reading };
   target: { client: ByteClient; index: string; pipeline?: string } & Omit<BulkOptions, 'index'>;
   choice?: ReadChoice;
+  /** See ReadLimits. */
+  windowPages?: number;
+  within?: WindowPlace;
   /** Of a page of a scroll, which cannot be told their size; 1000 unless given. */
   scrollDocuments?: number;
   /** Bytes of a page, and so of a bulk, about; the largest bulk has not more than twice as many, or one document. */
@@ -50,6 +52,8 @@ export interface PumpOptions {
   signal?: AbortSignal;
   /** Called for each acknowledged bulk. Cheap: it is up to the caller when a heartbeat is made of it. */
   onProgress?(progress: PumpProgress): void;
+  /** Called whenever the checkpoint stands at the end of a window, before anything above is counted. */
+  onWhole?(progress: PumpProgress): void;
   onRefused?(document: RefusedDocument): void;
 }
 
@@ -122,30 +126,49 @@ export async function pump(given: PumpOptions): Promise<PumpProgress> {
   });
   const makeBody = bulkBodies({ versionType: target.versionType, ...(target.type ? { type: target.type } : {}) });
   const pace = pacer(options);
-  const order = checkpoints(part.afterSeqNo);
+  const order = inOrder(pass);
   const underWay = new Set<Promise<void>>();
   let bytesUnderWay = 0;
   let failure: { error: unknown } | undefined;
   let wake: () => void = () => undefined;
 
-  function launch(body: BulkBody, throughSeqNo: number | undefined, letGo: (isRead: boolean) => void): void {
-    const settled = order.next(throughSeqNo);
+  /** What bulks have written counts from the moment that the checkpoint has passed them. */
+  function pass(bodies: readonly Settled[], { throughSeqNo, within }: Reached): void {
+    // a window whose last page was full is known to be over by the next one only
+    if (within && throughSeqNo > progress.throughSeqNo) standAt({ throughSeqNo });
+    const isRefused = bodies.some(({ refused }) => refused > 0);
+    const range = within
+      ? { afterSeqNo: throughSeqNo, toSeqNo: within.through }
+      : { afterSeqNo: progress.throughSeqNo, toSeqNo: throughSeqNo };
+    // a page of a scroll has no place among the numbers
+    if (isRefused && range.toSeqNo > range.afterSeqNo)
+      progress.refusedRanges = withRefused(progress.refusedRanges, range);
+    for (const each of bodies) {
+      progress.written += each.written;
+      progress.superseded += each.superseded;
+      progress.refused += each.refused;
+      progress.bytes += each.bytes;
+      for (const document of each.refusals) options.onRefused?.(document);
+    }
+    standAt({ throughSeqNo, ...(within ? { within } : {}) });
+  }
+
+  function standAt({ throughSeqNo, within }: Reached): void {
+    progress.throughSeqNo = throughSeqNo;
+    delete progress.within;
+    if (within) progress.within = within;
+    else options.onWhole?.({ ...progress });
+  }
+
+  function launch(body: BulkBody, reached: Reached | undefined, letGo: (isRead: boolean) => void): void {
+    const settled = order.next(reached);
     bytesUnderWay += body.bytes;
     let isRead = false;
     const sending = write(body)
       .then((done) => {
         isRead = true;
         if (body.memory) buffers.giveBack(body.memory);
-        const settledNow = settled({ ...done, bytes: body.bytes });
-        progress.throughSeqNo = settledNow.throughSeqNo;
-        progress.refusedRanges = settledNow.refusedRanges;
-        for (const each of settledNow.bodies) {
-          progress.written += each.written;
-          progress.superseded += each.superseded;
-          progress.refused += each.refused;
-          progress.bytes += each.bytes;
-          for (const document of each.refusals) options.onRefused?.(document);
-        }
+        settled({ ...done, bytes: body.bytes });
         options.onProgress?.({ ...progress });
       })
       .catch((error: unknown) => {
@@ -181,7 +204,7 @@ export async function pump(given: PumpOptions): Promise<PumpProgress> {
           const body = makeBody(read.page, from, to);
           await pace(body.count, body.bytes, stopSignal);
           await gates.target.enter(stopSignal);
-          launch(body, to === read.page.count ? read.throughSeqNo : undefined, read.holdForBody(body.borrows));
+          launch(body, to === read.page.count ? read : undefined, read.holdForBody(body.borrows));
         }
       } finally {
         read.done();
@@ -191,12 +214,14 @@ export async function pump(given: PumpOptions): Promise<PumpProgress> {
     if (failure !== undefined) throw failure.error;
     // what lies above the last document, a hole, is done too
     progress.throughSeqNo = part.toSeqNo;
+    delete progress.within;
     return progress;
   } catch (error) {
+    // of two failures the one that came first is the cause; what is aborted for its sake is none
+    failure ??= { error };
     stop.abort();
     await Promise.all(underWay);
-    // of two failures the one that came first is the cause; what was aborted for its sake is none
-    throw failure === undefined ? error : failure.error;
+    throw failure.error;
   } finally {
     // what was read ahead and is not written any more
     void reading.then((read) => read?.done()).catch(() => undefined);
@@ -213,7 +238,7 @@ function readAhead(memory: PageMemory, reader: PartReader, who: Reader): Promise
 
 /** Slow parts go in small steps, a second's worth each: progress is seen, and a stop is heard. */
 function readLimits(
-  { batchBytes, docsPerSec, bytesPerSec = Infinity, choice }: typeof defaults & PumpOptions,
+  { batchBytes, docsPerSec, bytesPerSec = Infinity, choice, windowPages, within }: typeof defaults & PumpOptions,
   rate: Rate,
 ): ReadLimits {
   return {
@@ -222,6 +247,8 @@ function readLimits(
     ...(docsPerSec === undefined ? {} : { mostDocuments: Math.max(1, Math.ceil(docsPerSec)) }),
     timeoutMs: requestTimeoutMs,
     ...(choice === undefined ? {} : { choice }),
+    ...(windowPages === undefined ? {} : { windowPages }),
+    ...(within === undefined ? {} : { within }),
   };
 }
 
@@ -264,41 +291,31 @@ interface Settled extends BodyWritten {
   bytes: number;
 }
 
-type SettledNow = Pick<PumpProgress, 'throughSeqNo' | 'refusedRanges'> & { bodies: Settled[] };
-
 /**
- * Bulks are acknowledged in any order; the checkpoint is that of the last one before which none is missing. What bulks
- * have written counts from the moment that the checkpoint has passed them: an attempt that goes on from there counts what
- * lies above by itself, so nothing is counted twice, and no document is told as refused twice. The same holds for the ranges
- * in which documents were refused: those of a checkpoint have all that were refused below it.
+ * Bulks are acknowledged in any order; the checkpoint is that of the last one before which none is missing. `pass` is called
+ * for each in the order in which they were read, with those that count from then on: an attempt that goes on from there counts
+ * what lies above by itself, so nothing is counted twice, and no document is told as refused twice.
  */
-function checkpoints(first: number): {
-  next(throughSeqNo: number | undefined): (done: Settled) => SettledNow;
+function inOrder(pass: (bodies: readonly Settled[], at: Reached) => void): {
+  next(at: Reached | undefined): (done: Settled) => void;
 } {
-  const waiting: { throughSeqNo: number | undefined; done?: Settled }[] = [];
-  let reached = first;
-  let refusedRanges: readonly SequenceRange[] = [];
+  const waiting: { at: Reached | undefined; done?: Settled }[] = [];
   /** Of pages of which not every bulk is there yet. */
   let held: Settled[] = [];
   return {
-    next(throughSeqNo) {
-      const entry: (typeof waiting)[number] = { throughSeqNo };
+    next(at) {
+      const entry: (typeof waiting)[number] = { at };
       waiting.push(entry);
       return (done) => {
         entry.done = done;
-        const bodies: Settled[] = [];
         for (let head = waiting[0]; head?.done !== undefined; head = waiting[0]) {
           waiting.shift();
           held.push(head.done);
-          if (head.throughSeqNo === undefined) continue;
-          // a page of a scroll has no place among the numbers
-          if (head.throughSeqNo > reached && held.some(({ refused }) => refused > 0))
-            refusedRanges = withRefused(refusedRanges, { afterSeqNo: reached, toSeqNo: head.throughSeqNo });
-          reached = head.throughSeqNo;
-          bodies.push(...held);
+          if (head.at === undefined) continue;
+          const bodies = held;
           held = [];
+          pass(bodies, head.at);
         }
-        return { throughSeqNo: reached, refusedRanges, bodies };
       };
     },
   };

@@ -68,8 +68,8 @@ class Watched {
   readonly gate: RateGate;
   /** Why its statistics cannot be read. */
   unread: string | undefined;
-  private readonly listeners = new Set<() => void>();
-  private pauseAbove: PauseAbove | undefined;
+  /** Of each part, and of each reader of a round, its thresholds. */
+  private readonly members = new Map<() => void, PauseAbove | undefined>();
   private timer: NodeJS.Timeout | undefined;
   private idleSince: number | undefined;
   private before: Reading | undefined;
@@ -90,23 +90,27 @@ class Watched {
   }
 
   /**
-   * The thresholds of who comes last count: a run that is tuned begins its parts anew. Who has none waits for nothing that
-   * others have paused for, as nobody looks whether that is over any more.
+   * The thresholds of who came last: a run that is tuned begins its parts anew. None as long as there is one who has none, as a
+   * round of a drain, for which writers wait: one gate is for all.
    */
+  private get pauseAbove(): PauseAbove | undefined {
+    const all = [...this.members.values()];
+    return all.includes(undefined) ? undefined : all.at(-1);
+  }
+
   join(requests: number, pauseAbove: PauseAbove | undefined, onChange: () => void): () => void {
-    this.pauseAbove = pauseAbove;
-    if (!pauseAbove) {
+    this.members.set(onChange, pauseAbove);
+    if (!this.pauseAbove) {
       this.judge = pausing();
       this.apply(undefined);
     }
-    this.listeners.add(onChange);
     this.idleSince = undefined;
     const leave = this.gate.join(requests);
     if (this.timer === undefined) this.outside(() => this.lookIn(0));
     return () => {
       leave();
-      this.listeners.delete(onChange);
-      if (this.listeners.size === 0) this.rest();
+      this.members.delete(onChange);
+      if (this.members.size === 0) this.rest();
     };
   }
 
@@ -162,7 +166,7 @@ class Watched {
     const was = this.gate.stopped;
     if (critical !== undefined) this.gate.stop(critical);
     else if (was !== undefined) this.gate.resume();
-    if (was !== critical || isStrained) for (const tell of this.listeners) tell();
+    if (was !== critical || isStrained) for (const tell of this.members.keys()) tell();
   }
 }
 

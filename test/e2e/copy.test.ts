@@ -180,7 +180,12 @@ test('refused documents are driven again once the cause is mended, and only wher
   await operator.start(
     copyRunbook(run, {
       gates: ['cutover'],
-      copy: { parts: { maxDocuments: 1000 }, settings: { 'index.mapping.nested_objects.limit': 5 } },
+      copy: {
+        parts: { maxDocuments: 1000 },
+        settings: { 'index.mapping.nested_objects.limit': 5 },
+        // without a limit a window has room for several pages, and here for a whole part
+        limits: { docsPerSec: 1_000_000 },
+      },
     }),
   );
   const waiting = await operator.reach(run, 'the gate', ({ state }) => state === 'waiting');

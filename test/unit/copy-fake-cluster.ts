@@ -20,7 +20,9 @@ export type Fault = (kind: 'pit' | 'search' | 'bulk', nth: number, whole: () => 
 
 interface Search {
   size: number;
-  query: { range: { _seq_no: { gt: number; lte: number } } };
+  sort?: object[];
+  search_after?: [number];
+  query?: { range: { _seq_no: { gt: number; lte: number } } };
 }
 
 export async function fakeCluster(hits: readonly RawHit[] = [], fault: Fault = () => undefined): Promise<FakeCluster> {
@@ -28,14 +30,21 @@ export async function fakeCluster(hits: readonly RawHit[] = [], fault: Fault = (
   const requests: FakeCluster['requests'] = [];
   const counts = { pit: 0, search: 0, bulk: 0 };
 
+  /** As two threads have written them: segments in which neighbours are, of which no one has all numbers. */
+  const shardDocs = hits
+    .map((hit, at) => ({ hit, segment: Math.floor(at / 700) * 2 + (Math.floor(at / 25) % 2) }))
+    .sort((a, b) => a.segment - b.segment || a.hit.seqNo - b.hit.seqNo)
+    .map(({ hit }) => hit);
+
   function search(body: string): string {
-    const { size, query } = JSON.parse(body) as Search;
-    const { gt, lte } = query.range._seq_no;
-    const found = hits.filter(({ seqNo }) => seqNo > gt && seqNo <= lte).slice(0, size);
-    return answerText(
-      found.map((hit) => hitText(hit)),
-      '"pit_id":"p",',
-    );
+    const { size, query, sort, search_after: [after = -1] = [] } = JSON.parse(body) as Search;
+    const { gt, lte } = query?.range._seq_no ?? { gt: 0, lte: 0 };
+    const isWanted = ({ seqNo }: RawHit) => seqNo > gt && seqNo <= lte;
+    const inDocOrder = JSON.stringify(sort ?? '').includes('_shard_doc');
+    const found = inDocOrder
+      ? shardDocs.flatMap((hit, doc) => (isWanted(hit) && doc > after ? [hitText(hit, 0, doc)] : []))
+      : hits.filter(isWanted).map((hit) => hitText(hit));
+    return answerText(found.slice(0, size), '"pit_id":"p",');
   }
 
   function write(action: string, source: string): object {

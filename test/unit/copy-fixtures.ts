@@ -45,7 +45,7 @@ export const rawHit: fc.Arbitrary<RawHit> = fc.record(
 );
 
 /** Members of a hit in the order that `order` says, with others in between. */
-export function hitText(hit: RawHit, order = 0): string {
+export function hitText(hit: RawHit, order = 0, sort = hit.seqNo): string {
   const members = [
     '"_index":"i"',
     `"_id":${hit.id}`,
@@ -55,7 +55,7 @@ export function hitText(hit: RawHit, order = 0): string {
     '"_ignored":["_source","}"]',
     `"_source":${hit.source}`,
     ...(hit.routing === undefined ? [] : [`"_routing":${hit.routing}`]),
-    `"sort":[${hit.seqNo}]`,
+    `"sort":[${sort}]`,
   ];
   const turn = order % members.length;
   return `{${[...members.slice(turn), ...members.slice(0, turn)].join(',')}}`;

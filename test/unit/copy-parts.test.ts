@@ -2,7 +2,7 @@ import { MockActivityEnvironment } from '@temporalio/testing';
 import { DefaultLogger } from '@temporalio/worker';
 import type { CopyPart, CopyPartResult, CopyPartsInput, CopyPartsResult } from '../../contracts/document-activities';
 import { withRefused } from '../../contracts/refusals';
-import type { CopySides } from '../../activities/copy/copy-part';
+import type { CopySides, PartCheckpoint } from '../../activities/copy/copy-part';
 import { copyParts } from '../../activities/copy/copy-parts';
 import type { RefusedDocument } from '../../activities/copy/bulk-writer';
 import { rateGate } from '../../activities/copy/rate-gate';
@@ -10,7 +10,7 @@ import { transient } from '../../activities/failure';
 import { openByteClient } from '../../activities/elasticsearch/byte-client';
 import type { Cluster, RequestParams } from '../../activities/elasticsearch/cluster';
 import { runbookOf } from '../support/fixtures';
-import { fakeCluster } from './copy-fake-cluster';
+import { fakeCluster, type Fault } from './copy-fake-cluster';
 
 /** Parts of ten documents each, of one index: what a group of small indices is to the activity. */
 const perPart = 10;
@@ -47,6 +47,8 @@ async function run(
     source?: (n: number) => string;
     /** On the source; 200 unless given. */
     documents?: number;
+    /** In place of what the source answers. */
+    fault?: Fault;
     /** Request to the source that does not get there, from 1. */
     lost?: number;
     limits?: Partial<CopyPartsInput['limits']>;
@@ -59,7 +61,7 @@ async function run(
     seqNo: n,
     source: more.source?.(n) ?? '{}',
   }));
-  const [from, to] = await Promise.all([fakeCluster(hits), fakeCluster([])]);
+  const [from, to] = await Promise.all([fakeCluster(hits, more.fault), fakeCluster([])]);
   const [reader, writer] = [from, to].map(({ url }) => openByteClient({ where: 'it', urls: [url], connections: 4 }));
   let asked = 0;
   const ran: Ran = { heard: [], written: [], joined: 0, ms: 0 };
@@ -198,13 +200,88 @@ test('limits hold over small parts, too', async () => {
   expect(ms).toBeGreaterThan(390);
 });
 
+describe('in a window of several pages', () => {
+  const documents = 5_000;
+  const isRefused = (n: number) => n % 100 === 77;
+  const source = (n: number) => (isRefused(n) ? '{"n":"refuse me"}' : '{"n":1}');
+  const refused = documents / 100;
+  const part = { ...partOf(0), toSeqNo: documents - 1, documents };
+  const limits = { bulkBytes: 20_000 };
+  const countOf = ({ written, superseded, refused: no }: CopyPartResult | PartCheckpoint) => written + superseded + no;
+  const lost = { status: 404, body: '{"error":{"type":"search_context_missing_exception"},"status":404}' };
+
+  test('each attempt goes on in the point in time of the one before; and where that is gone, where the window began', async () => {
+    const first = await run([part], { source, documents, limits });
+    expect(first.written).toHaveLength(documents - refused);
+    const checkpoints = first.heard.flatMap(
+      ({ checkpoint }) => (checkpoint.present as PartCheckpoint | undefined) ?? [],
+    );
+    const within = checkpoints.filter((each) => each.within);
+    expect(within.length).toBeGreaterThan(5);
+    for (const present of within.filter((_, at) => at % 4 === 0)) {
+      const before = { checkpoint: { parts: [], causes: [], present } };
+      const same = await run([part], { source, documents, limits, before });
+      expect(same.answer?.parts[0]).toMatchObject({ isDone: true, written: documents - refused, refused });
+      expect(same.written).toHaveLength(documents - refused - present.written);
+      const fault: Fault = (kind, nth) => (kind === 'search' && nth === 1 ? lost : undefined);
+      const anew = await run([part], { source, documents, limits, before, fault });
+      expect(anew.answer?.parts[0]).toMatchObject({ isDone: true, written: documents - refused, refused });
+      expect(anew.written).toHaveLength(documents - refused - (present.within?.whole.written ?? 0));
+      expect(anew.answer?.causes).toMatchObject([{ count: refused }]);
+    }
+    // not all of it is one window
+    expect(within.some(({ within: place }) => (place?.whole.written ?? 0) > 0)).toBe(true);
+  }, 30_000);
+
+  test('a point in time that is lost fails the attempt, and the next one counts nothing twice', async () => {
+    for (const nth of [2, 4, 9]) {
+      const fault: Fault = (kind, at) => (kind === 'search' && at === nth ? lost : undefined);
+      const failed = await run([part], { source, documents, limits, fault });
+      // the first page of a window may be asked for in another one
+      if (!failed.error) {
+        expect(failed.answer?.parts[0]).toMatchObject({ written: documents - refused, refused });
+        continue;
+      }
+      expect(failed.error).toMatchObject({ nonRetryable: false });
+      const before = failed.heard.at(-1);
+      const next = await run([part], {
+        source,
+        documents,
+        limits,
+        before,
+        fault: (kind, at) => (kind === 'search' && at === 1 ? lost : undefined),
+      });
+      expect(next.answer?.parts[0]).toMatchObject({ isDone: true, written: documents - refused, refused });
+      expect(new Set([...failed.written, ...next.written]).size).toBe(documents - refused);
+    }
+  });
+
+  test('told to stop, it answers with what is done of whole windows', async () => {
+    const stopped = await run([part], {
+      source,
+      documents,
+      limits,
+      onHeartbeat: ({ done }, env) => {
+        if (done > 4_000) env.cancel();
+      },
+    });
+    const [piece] = stopped.answer?.parts ?? [];
+    expect(piece?.isDone).toBe(false);
+    expect(countOf(piece!)).toBe(piece!.throughSeqNo + 1);
+    const rest = await run([{ ...part, afterSeqNo: piece!.throughSeqNo }], { source, documents, limits });
+    expect(piece!.refused + rest.answer!.parts[0]!.refused).toBe(refused);
+    expect(new Set([...stopped.written, ...rest.written]).size).toBe(documents - refused);
+  });
+});
+
 describe('where documents were refused', () => {
   const documents = 3_000;
   const isRefused = (n: number) => n === 2_700 || (n >= 600 && n < 1_500 && n % 100 === 77);
   const source = (n: number) => (isRefused(n) ? '{"n":"refuse me"}' : '{"n":1}');
   const refused = Array.from({ length: documents }, (_, n) => n).filter(isRefused);
   const part = { ...partOf(0), toSeqNo: documents - 1, documents };
-  const limits = { bulkBytes: 40_000 };
+  // under a limit, however high, windows have one page
+  const limits = { bulkBytes: 40_000, docsPerSec: 1e9 };
   type Ranges = CopyPartResult['refusedRanges'];
   /** Each refused document is in one range, and each range has one. */
   function expectKnown(ranges: Ranges, through = documents - 1): void {
@@ -279,6 +356,10 @@ describe('where documents were refused', () => {
     const narrow = Array.from({ length: 100 }, (_, at) => ({ afterSeqNo: at * at * 10, toSeqNo: at * at * 10 + 5 }));
     const ranges = narrow.reduce<NonNullable<Ranges>>((known, range) => withRefused(known, range), []);
     expect(ranges).toHaveLength(16);
+    // one that begins within the last of them makes it longer: two would have what is refused in both counted twice
+    expect(withRefused([{ afterSeqNo: -1, toSeqNo: 9 }], { afterSeqNo: -1, toSeqNo: 19 })).toEqual([
+      { afterSeqNo: -1, toSeqNo: 19 },
+    ]);
     // those that were far apart have stayed so
     expect(ranges.slice(-2)).toEqual(narrow.slice(-2));
     for (const { afterSeqNo, toSeqNo } of narrow)

@@ -105,6 +105,24 @@ test('an answer to a bulk that is broken off: sent again, and found to be there'
   expect(ran.result?.superseded).toBeGreaterThan(0);
 });
 
+test.each([
+  ['dense after a few', (n: number) => (n < 300 ? n * 1_000 : 300_000 + n)],
+  ['a few, and nothing for long, and dense', (n: number) => (n < 50 ? n : 2_000_000 + n)],
+  ['a third of the numbers', (n: number) => n * 3],
+])('a window is no longer than its pages: %s', async (_, seqNo) => {
+  const documents = hits(8_000).map((hit, n) => ({ ...hit, seqNo: seqNo(n) }));
+  const wholes: number[] = [0];
+  const onWhole = ({ written }: PumpProgress) => void wholes.push(written);
+  const ran = await run(documents, {}, { windowPages: 16, onWhole });
+  expectAll(ran, documents);
+  const perWindow = wholes.slice(1).map((written, at) => written - (wholes[at] ?? 0));
+  const perPage = Math.max(...ran.target.requests.map(({ lines }) => lines / 2));
+  expect(Math.max(...perWindow)).toBeLessThanOrEqual(perPage * 16);
+  // and not one page each either
+  expect(Math.max(...perWindow)).toBeGreaterThan(perPage * 2);
+  expect(ran.searches).toBeLessThan(200);
+});
+
 test('a lost PIT is opened again, and nothing is read twice', async () => {
   const documents = hits(1_000);
   const lost = { status: 404, body: '{"error":{"type":"search_context_missing_exception"},"status":404}' };
