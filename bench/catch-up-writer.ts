@@ -12,6 +12,8 @@ export interface Marker {
   operations: number;
   /** Milliseconds of the epoch. */
   at: number;
+  /** A document of those that were there at the beginning, and that this bulk deletes. */
+  gone?: string;
 }
 
 export const markerId = 'marker';
@@ -25,6 +27,7 @@ async function main([url = '', index = '', there = '0', perSecond = '1000']: str
   const each = Math.max(3, Math.round(Number(perSecond) / bulksPerSecond));
   let next = ids.length;
   let operations = 0;
+  let lastGone: string | undefined;
   const write = (number: number): string => {
     const { id, source } = order(random, number, documentBytes);
     return `{"index":{"_id":"${id}"}}\n${source}\n`;
@@ -38,12 +41,15 @@ async function main([url = '', index = '', there = '0', perSecond = '1000']: str
     if (kind === 1) return write(ids[at] as number);
     const [gone] = ids.splice(at, 1, ids.at(-1) as number);
     ids.pop();
-    return `{"delete":{"_id":"order-${gone}"}}\n`;
+    const id = `order-${gone}`;
+    if ((gone as number) < Number(there)) lastGone = id;
+    return `{"delete":{"_id":"${id}"}}\n`;
   };
   const startedMs = Date.now();
   for (;;) {
+    lastGone = undefined;
     const lines = Array.from({ length: each - 1 }, (_, position) => line(position % 3));
-    const marker: Marker = { operations: operations + each, at: Date.now() };
+    const marker: Marker = { operations: operations + each, at: Date.now(), ...(lastGone ? { gone: lastGone } : {}) };
     lines.push(`{"index":{"_id":"${markerId}"}}\n${JSON.stringify(marker)}\n`);
     const { status, body } = await request({
       method: 'POST',

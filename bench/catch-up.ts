@@ -25,6 +25,8 @@ const index = 'bench-live-1';
 const documents = 20_000;
 const intervalSeconds = 1;
 const lookEveryMs = 200;
+/** Servers that have just started compile their own code first: a cluster that is moved has been up for weeks. */
+const warmUpSeconds = 30;
 
 interface Lag {
   documents: number;
@@ -58,11 +60,12 @@ export async function benchCatchUp(options: CatchUpOptions): Promise<boolean> {
       ];
       const file = lab.runbook(name, copyRunbook(lab, name, index, 'given', follow.join('\n')));
       await timed('copying, and catching up to the gate', () => toGate(lab, file));
+      await timed('warming up', () => sleep(warmUpSeconds * 1000));
       forgetPeak(lab.worker.pid);
       const worker = await watchCpu(lab.worker.pid);
       const fromMs = Date.now();
       progress(`watching the lag for ${options.seconds} s …`);
-      const seen = await watchLag(source.url, target.url, options.seconds);
+      const { seen, deletes } = await watchLag(source.url, target.url, options.seconds);
       worker.stop();
       const busySeconds = worker.secondsBetween(fromMs, Date.now());
       const { status, written } = await timed('cutting over', () => cutOver(lab, name, writer));
@@ -79,6 +82,8 @@ export async function benchCatchUp(options: CatchUpOptions): Promise<boolean> {
         { name: 'lag, median', value: median(inSeconds), atMost: 3, unit: ' s' },
         { name: 'lag, p95', value: share(inSeconds, 0.95), atMost: 5, unit: ' s' },
         { name: 'lag, largest', value: Math.max(...inSeconds), atMost: 10, unit: ' s' },
+        { name: 'lag of deletes, median', value: median(deletes), atMost: 6, unit: ' s' },
+        { name: 'lag of deletes, p95', value: share(deletes, 0.95), atMost: 10, unit: ' s' },
         { name: 'lag, median', value: median(inDocuments), atMost: 3 * options.perSecond, unit: ' operations' },
         { name: 'lag, p95', value: share(inDocuments, 0.95), atMost: 5 * options.perSecond, unit: ' operations' },
         { name: 'lag, largest', value: Math.max(...inDocuments), atMost: 10 * options.perSecond, unit: ' operations' },
@@ -104,18 +109,34 @@ async function toGate({ cli }: BenchLab, file: string): Promise<void> {
   if (code !== 5) throw new Error(`the run did not come to its gate (${code}): ${stderr}${stdout.slice(-2_000)}`);
 }
 
-/** By the marker, which each bulk of the writer moves on: a realtime GET finds it before any refresh. */
-async function watchLag(source: string, target: string, seconds: number): Promise<Lag[]> {
-  const lags: Lag[] = [];
+/**
+ * By the marker, which each bulk of the writer moves on: a realtime GET finds it before any refresh. A deleted document is
+ * looked for until it is gone from the target, one at a time.
+ */
+async function watchLag(source: string, target: string, seconds: number): Promise<{ seen: Lag[]; deletes: number[] }> {
+  const seen: Lag[] = [];
+  const deletes: number[] = [];
+  let owed: { id: string; at: number } | undefined;
   const untilMs = performance.now() + seconds * 1000;
   while (performance.now() < untilMs) {
     // the target first: what comes in between makes the lag larger, never smaller
     const there = await markerOf(target);
     const here = await markerOf(source);
-    lags.push({ documents: here.operations - there.operations, seconds: (Date.now() - there.at) / 1000 });
+    seen.push({ documents: here.operations - there.operations, seconds: (Date.now() - there.at) / 1000 });
+    if (owed && !(await isThere(target, owed.id))) {
+      deletes.push((Date.now() - owed.at) / 1000);
+      owed = undefined;
+    }
+    if (!owed && here.gone !== undefined) owed = { id: here.gone, at: here.at };
     await sleep(lookEveryMs);
   }
-  return lags;
+  // one that is still there has taken as long at least
+  if (owed) deletes.push((Date.now() - owed.at) / 1000);
+  return { seen, deletes };
+}
+
+async function isThere(url: string, id: string): Promise<boolean> {
+  return (await request({ method: 'HEAD', url: `${url}/${segment(index)}/_doc/${segment(id)}` })).status === 200;
 }
 
 async function markerOf(url: string): Promise<Marker> {

@@ -10,6 +10,7 @@ export const rowNames = {
   raised: 'Shardlift copy, raised load settings',
   run: 'Shardlift run, start to end',
   load: 'bare bulk load',
+  raisedLoad: 'bare load, raised load settings',
   scan: 'bare scan',
   elasticdump: 'elasticdump',
   python: 'elasticsearch-py reindex',

@@ -20,6 +20,7 @@ const index = 'bench-copy-1';
 
 export interface CopyBenchOptions extends CopyOptions {
   size: CopySize;
+  peers: boolean;
   timeline: boolean;
 }
 
@@ -30,6 +31,8 @@ interface Contender {
   isPeer?: boolean;
   /** What there is on the target when it begins. A scan only reads, and a run of ours makes its index by itself. */
   target?: 'empty index' | 'nothing' | 'as it is';
+  /** Of the empty index, beside those of the source. */
+  settings?: Record<string, unknown>;
   run(round: number): Promise<(Use & { name: string })[]>;
 }
 
@@ -64,7 +67,7 @@ export async function benchCopy(options: CopyBenchOptions): Promise<boolean> {
     // servers and a worker that have just started compile their own code first: who came first would pay for the others
     await timed('warming up', async () => {
       for (const contender of contenders) {
-        if (contender.isPeer === true || contender.name === rowNames.raised) continue;
+        if (contender.isPeer === true || isRaised(contender)) continue;
         await prepare(lab, contender);
         await contender.run(0);
       }
@@ -77,6 +80,12 @@ export async function benchCopy(options: CopyBenchOptions): Promise<boolean> {
     }
     return reportCopy(options, corpus, found);
   });
+}
+
+const raisedSettings = { refresh_interval: '-1', 'translog.durability': 'async' };
+
+function isRaised({ name }: Contender): boolean {
+  return name === rowNames.raised || name === rowNames.raisedLoad;
 }
 
 interface Setting {
@@ -125,15 +134,16 @@ async function contendersOf(
   const [source, target] = [lab.pair.source.url, lab.pair.target.url];
   const scan = (documents: number) => ({ url: source, index, shards, documents });
   const way = { source, target, index };
-  const loads = corpus.loadDocuments.map((documents): Contender => {
-    const name = `${rowNames.load}, bulks of ${documents}`;
+  const bareLoad = (name: string, documents: number): Contender => {
     const run = () => inClient({ what: 'load', scan: scan(documents), target }, {});
     return { name, run: async () => [{ name, ...(await run()) }] };
-  });
-  const reindexes = corpus.reindexSizes.map((size): Contender => {
+  };
+  const loads = corpus.loadDocuments.map((documents) => bareLoad(`${rowNames.load}, bulks of ${documents}`, documents));
+  const reindexes = (options.peers ? corpus.reindexSizes : []).map((size): Contender => {
     const name = `${rowNames.reindex}, size ${size}`;
     return { name, isPeer: true, run: async () => [{ name, ...(await remoteReindex(lab, size)) }] };
   });
+  const ofPeer = options.peers ? rowsOfPeer : () => Promise.resolve([]);
   const { limit, concurrency } = corpus.elasticdump;
   const chunk = corpus.pythonChunk;
   const shardlift = (name: string, settings: LoadSettings): Contender => ({
@@ -173,11 +183,12 @@ async function contendersOf(
       [`${rowNames.python}, chunk_size ${chunk}`]: () => runPythonClient(program, way, chunk),
     }))),
     ...loads.slice(1),
+    { ...bareLoad(rowNames.raisedLoad, corpus.loadDocuments.at(-1) ?? 1), settings: raisedSettings },
   ];
 }
 
 /** The rows of a tool that can be had here; else it is noted why there are none. */
-async function ofPeer(
+async function rowsOfPeer(
   peer: Peer,
   { leftOut }: CopyFindings,
   rows: (program: string) => Record<string, () => Promise<Use>>,
@@ -224,12 +235,13 @@ async function load({ pair: { source } }: BenchLab, corpus: CopyCorpus, document
 
 /** The empty index has the mappings and the settings of the source. */
 async function prepare({ pair: { target } }: BenchLab, contender: Contender): Promise<void> {
-  const { target: wanted = 'empty index' } = contender;
+  const { target: wanted = 'empty index', settings = {} } = contender;
   const url = `${target.url}/${segment(index)}`;
   if (wanted === 'as it is') return;
   await request({ method: 'DELETE', url });
   if (wanted === 'nothing') return;
-  await json({ method: 'PUT', url, body: { settings: { number_of_shards: shards, number_of_replicas: 0 }, mappings } });
+  const own = { number_of_shards: shards, number_of_replicas: 0 };
+  await json({ method: 'PUT', url, body: { settings: { ...own, ...settings }, mappings } });
 }
 
 /** The target reads by itself: there is no client to be measured. */

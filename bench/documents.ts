@@ -16,7 +16,7 @@ export async function benchDocuments({ json }: { json: boolean }): Promise<boole
     ...Object.entries(rounds).map(([name, count]): [string, () => Promise<boolean>] => {
       const size = name as CopySize;
       const { documents } = corpora[size];
-      const copy = { size, documents, rounds: count, timeline: false, json };
+      const copy = { size, documents, rounds: count, peers: true, timeline: false, json };
       return [`copy --size ${size} --rounds ${count}`, () => benchCopy(copy)];
     }),
     ['catch-up', () => benchCatchUp({ seconds: watchedSeconds, perSecond: 1_000, json })],

@@ -33,6 +33,7 @@ Options of copy:
   --size kb         documents of 1.1 KB; mixed: 200 B to 100 KB; large: 1 to 5 MB, some of 20 MB
   --docs N          how many: 300000 of kb, 60000 of mixed, 150 of large unless given; 600000 with --sink
   --rounds 3        how often everything is measured, interleaved, each round from another one on; medians count
+  --no-peers        only Shardlift and what bounds it: quicker, as for tuning
   --sink            documents of 1 KB against a bare source and sink in a second process
   --against dir     with --sink: another checkout of the project beside this one, in the same rounds
   --profile dir     a CPU profile of the worker (with --sink: of the client), for Chromium's developer tools
@@ -67,6 +68,7 @@ const options = {
   limit: { type: 'string', default: '1gb' },
   docs: { type: 'string' },
   sink: { type: 'boolean', default: false },
+  'no-peers': { type: 'boolean', default: false },
   against: { type: 'string' },
   profile: { type: 'string' },
   timeline: { type: 'boolean', default: false },
@@ -130,7 +132,7 @@ async function measure(what: string | undefined, values: ReturnType<typeof parse
       const against = values.against === undefined ? {} : { against: values.against };
       return values.sink
         ? benchCopySink({ ...copyOptions, ...against })
-        : benchCopy({ ...copyOptions, size, timeline: values.timeline });
+        : benchCopy({ ...copyOptions, size, peers: !values['no-peers'], timeline: values.timeline });
     }
     case 'catch-up':
       return benchCatchUp({
