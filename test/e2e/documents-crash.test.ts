@@ -93,6 +93,27 @@ test('a copy ends whole, though its workers are killed again and again', async (
   expect(await unlike(['shop-orders', 'shop-customers'], (name) => name.replace('shop-', ''))).toEqual([]);
 });
 
+test('a copy without a limit goes on within its windows, though its workers are killed', async () => {
+  const run = 'windows-by-copy';
+  await makeIndex(pair.source, 'windows-1', 60_000, { number_of_shards: 2 });
+  const file = fromExample('05-copy.yaml', [
+    [/name: shop-by-copy/, `name: ${run}`],
+    [/shop-\*/g, 'windows-*'],
+    [/to: '\*'/, "to: 'moved-windows-*'"],
+    // small bulks, one at a time: slow, and yet not held back by a limit, under which a window has one page
+    [/bulkBytes: .*/, 'bulkBytes: 10kb'],
+    [/bulksInFlight: .*/, 'bulksInFlight: 1'],
+  ]);
+  await start(file);
+  const killed = await killAtRandom(seeded(17), () => isEnded(run));
+  await waitUntil(() => isEnded(run), Boolean, { timeoutMs: 240_000, everyMs: 500, what: 'the end' });
+  const status = await statusOf(operator, run);
+  process.stdout.write(`${run}: ${killed} workers killed, ${status.batches[0]?.steps[2]?.summary ?? ''}\n`);
+  expect([status.state, status.differences]).toEqual(['completed', []]);
+  expect(killed).toBeGreaterThan(0);
+  expect(await unlike(['windows-1'], (name) => `moved-${name}`)).toEqual([]);
+});
+
 /** How many small indices. */
 const tiny = Number(process.env['SHARDLIFT_TINY'] ?? 200);
 

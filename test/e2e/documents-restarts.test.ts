@@ -1,3 +1,4 @@
+import { allSteps, type LiveStatus } from '../../client/live-status';
 import { makeLabDirectory, newLabName } from '../../lab/directories';
 import { startCluster, type ElasticsearchCluster } from '../../lab/elasticsearch/cluster';
 import { DEFAULT_SOURCE, DEFAULT_TARGET } from '../../lab/elasticsearch/versions';
@@ -62,6 +63,33 @@ test('both sides are killed and start again', async () => {
     copying: () => restart(target, 'kill -9'),
     following: () => restart(source, 'kill -9'),
   });
+});
+
+test('the source is killed while a copy reads windows of several pages: it goes on with new points in time', async () => {
+  const name = 'windows';
+  const copied = (status: LiveStatus) =>
+    allSteps(status).find(({ id }) => id.endsWith('/documents'))?.progress?.done ?? 0;
+  await table.endsEqual(operator, 'restart of the source', () => 'kill -9 in the copy, which has no limit', {
+    name,
+    source: source.url,
+    target: target.url,
+    documents: 60_000,
+    // under a limit a window has one page
+    copy: { parts: { maxDocuments: 100_000 }, limits: { bulkBytes: '20kb', bulksInFlight: 1 } },
+    docsPerSec: 1,
+    seed: 25,
+    isQuiet: true,
+    async copying() {
+      const isInMidst = (status: LiveStatus) => copied(status) > 5_000;
+      const { batches } = await operator.reach(name, 'the midst of the copy', isInMidst);
+      expect(batches[0]?.steps.find(({ id }) => id.endsWith('/documents'))?.state).toBe('running');
+      await restart(source, 'kill -9');
+    },
+  });
+  const { moved } = (await operator.status(name)).batches[0]!;
+  expect(moved).toMatchObject({ parts: 3, partsDone: 3 });
+  // of the windows that were begun anew, too, each document counts once
+  expect(moved!.written + moved!.superseded).toBe(72_000);
 });
 
 long.each<['source' | 'target', Way]>([
