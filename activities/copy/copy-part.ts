@@ -203,7 +203,8 @@ function placeOf({ whole: _whole, ...place }: NonNullable<PartCheckpoint['within
   return place;
 }
 
-function countOf({ written, superseded, refused }: CopyTotals): number {
+/** Documents that are settled, one way or another. */
+export function countOf({ written, superseded, refused }: CopyTotals): number {
   return written + superseded + refused;
 }
 

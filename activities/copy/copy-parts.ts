@@ -3,7 +3,7 @@ import type { CopyPart, CopyPartResult, CopyPartsInput, CopyPartsResult } from '
 import { mergeCauses } from '../../contracts/refusals';
 import { cancellationSignal, heartbeat, lastHeartbeat } from '../context';
 import { isPermanent } from '../failure';
-import { copyPart, type CopiedPart, type CopySides, type PartCheckpoint } from './copy-part';
+import { copyPart, countOf, type CopiedPart, type CopySides, type PartCheckpoint } from './copy-part';
 import type { FailedDocuments } from './failed-documents';
 
 /** What a heartbeat carries besides progress. */
@@ -104,10 +104,6 @@ function teller(parts: readonly CopyPart[]) {
       checkpoint: { ...checkpoint, parts: [...ended] },
     });
   };
-}
-
-function countOf({ written, superseded, refused }: CopyPartResult | PartCheckpoint): number {
-  return written + superseded + refused;
 }
 
 function checkpointIn(details: unknown): Checkpoint {
