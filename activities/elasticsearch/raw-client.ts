@@ -79,7 +79,9 @@ export function openClient(
           },
           { requestTimeout: timeoutMs, maxRetries: retries(method), ignore: anyStatus, opaqueId: mark },
         );
-        const abort = () => pending.abort();
+        // Nothing is returned: what `abort` returns has a `then`, and Node throws the rejection of what a listener returns where
+        // nobody catches it, which ends the worker.
+        const abort = () => void pending.abort();
         signal?.addEventListener('abort', abort, { once: true });
         try {
           return answerOf(method, mark, await pending);

@@ -8,10 +8,12 @@ import { startLossyProxy, type Fault, type LossyProxy } from '../support/lossy-p
 /** A server that answers with what it was asked, as Elasticsearch does with the id that it was given. */
 let server: http.Server;
 let proxy: LossyProxy;
+let isAsked = (): void => undefined;
 
 beforeAll(async () => {
   server = http.createServer((request, response) => {
     request.resume().on('end', () => {
+      if (request.url === '/never') return void isAsked();
       const body = JSON.stringify({ asked: request.url, version: { number: '8.19.0' } });
       const opaque = request.headers['x-opaque-id'];
       const headers = { 'content-type': 'application/json', 'x-elastic-product': 'Elasticsearch' };
@@ -26,7 +28,10 @@ beforeEach(async () => {
   proxy = await startLossyProxy({ to, seed: 1, rates: {} });
 });
 afterEach(async () => proxy.close());
-afterAll(() => server.close());
+afterAll(() => {
+  server.closeAllConnections();
+  server.close();
+});
 
 type Ask = (path: string) => Promise<{ status: number; body: unknown }>;
 
@@ -96,3 +101,29 @@ test.each(
     await client.close();
   }
 });
+
+test.each([7, 8, 9, 'any'] as const)(
+  'client %s: a read that is cancelled fails, and nothing is thrown beside it',
+  async (major) => {
+    const client = openClient(major, { urls: [proxy.url] }, {});
+    const thrown: unknown[] = [];
+    const note = (error: unknown): void => void thrown.push(error);
+    process.on('uncaughtExceptionMonitor', note);
+    try {
+      // the 7.17 client looks at the product first
+      await client.send({ method: 'GET', path: '/', timeoutMs: 5_000 });
+      const asked = new Promise<void>((resolve) => (isAsked = resolve));
+      const cancelled = new AbortController();
+      const reading = client.send({ method: 'GET', path: '/never', timeoutMs: 60_000, signal: cancelled.signal });
+      const failed = expect(reading).rejects.toThrow(/abort/i);
+      await asked;
+      cancelled.abort();
+      await failed;
+      await new Promise((turn) => setImmediate(turn));
+      expect(thrown).toEqual([]);
+    } finally {
+      process.off('uncaughtExceptionMonitor', note);
+      await client.close();
+    }
+  },
+);
