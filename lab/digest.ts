@@ -57,11 +57,12 @@ async function digestIndex(url: string, via: string | undefined, index: string, 
   const search = `${url}/${segment(index)}/_search?scroll=2m&version=true&seq_no_primary_term=true`;
   let page = await raw(search, via, { size, sort: ['_doc'], query: { match_all: {} } });
   for (;;) {
-    const shards = at(page, ['_shards', 'failed']);
+    const answer = members(page, whole(page));
+    const shards = at(page, ['failed'], answer.get('_shards'));
     if (shards !== undefined && page.toString('utf8', shards.start, shards.end) !== '0') {
       throw new Error(`not every shard of ${index} answered: ${page.toString('utf8', 0, 500)}`);
     }
-    const hits = at(page, ['hits', 'hits']);
+    const hits = at(page, ['hits'], answer.get('hits'));
     const found = hits === undefined ? [] : elements(page, hits);
     for (const hit of found) {
       const parts = members(page, hit);
@@ -74,7 +75,7 @@ async function digestIndex(url: string, via: string | undefined, index: string, 
       sums.versions += hash([part('_id'), part('_version')]);
     }
     count += found.length;
-    const scroll = at(page, ['_scroll_id'], whole(page));
+    const scroll = answer.get('_scroll_id');
     const scrollId =
       scroll === undefined ? '' : (JSON.parse(page.toString('utf8', scroll.start, scroll.end)) as string);
     if (found.length === 0) {

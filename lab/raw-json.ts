@@ -7,7 +7,7 @@ export interface Span {
   end: number;
 }
 
-const [QUOTE, BACKSLASH, COMMA] = [0x22, 0x5c, 0x2c];
+const [QUOTE, BACKSLASH, COMMA] = [0x22, 0x5c, 0x2c] as const;
 const [OPEN_OBJECT, CLOSE_OBJECT, OPEN_ARRAY, CLOSE_ARRAY] = [0x7b, 0x7d, 0x5b, 0x5d];
 
 function skipSpace(text: Buffer, from: number): number {
@@ -16,12 +16,24 @@ function skipSpace(text: Buffer, from: number): number {
   return at;
 }
 
+/** As long as most keys and small values: to begin a search in the buffer costs more than to look at these. */
+const shortString = 48;
+
 function endOfString(text: Buffer, from: number): number {
-  for (let at = from + 1; at < text.length; at++) {
+  const near = Math.min(text.length, from + shortString);
+  let at = from + 1;
+  for (; at < near; at++) {
     if (text[at] === BACKSLASH) at++;
     else if (text[at] === QUOTE) return at + 1;
   }
-  throw new Error('unfinished string in JSON');
+  for (;;) {
+    const quote = text.indexOf(QUOTE, at);
+    if (quote < 0) throw new Error('unfinished string in JSON');
+    let escapes = quote;
+    while (escapes > at && text[escapes - 1] === BACKSLASH) escapes--;
+    if ((quote - escapes) % 2 === 0) return quote + 1;
+    at = quote + 1;
+  }
 }
 
 /** Where the value that begins at `from` ends. */

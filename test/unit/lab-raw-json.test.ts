@@ -27,3 +27,15 @@ test('cuts any JSON object at the same places as a parser', () => {
     }),
   );
 });
+
+test('finds the end of a long string, whatever is escaped in it', () => {
+  const long = fc.string({ unit: fc.constantFrom('a', '"', '\\', 'é'), minLength: 30, maxLength: 200 });
+  fc.assert(
+    fc.property(long, long, (key, value) => {
+      const text = Buffer.from(JSON.stringify({ [key]: value, after: 1 }));
+      const found = members(text, whole(text));
+      expect([...found.keys()]).toEqual([key, 'after']);
+      expect(textOf(text, found.get(key))).toBe(JSON.stringify(value));
+    }),
+  );
+});
