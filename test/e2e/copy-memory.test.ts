@@ -7,7 +7,8 @@ import { startOperator, statusOf, type Operator } from '../support/site-run';
 
 /** A worker that copies documents of 20 MB among small ones, all parts at once, stays below 512 MB. */
 
-jest.setTimeout(300_000);
+/** Half a gigabyte is written, copied and read on both sides: mostly the servers' time, and a busy machine takes five times as long. */
+jest.setTimeout(600_000);
 
 const pair = sharedPair();
 const index = 'heavy-papers';
