@@ -27,6 +27,10 @@ export interface CopyPart {
   slice?: { id: number; max: number };
   /** Documents in it, about: what progress is counted against. */
   documents: number;
+  /** On disk, on average; left out where it is not known. How many are asked for at first goes by it. */
+  documentBytes?: number;
+  /** The target may have documents of an earlier life: see `MoveByDocuments.movedAgain`. Those are replaced, whatever their version. */
+  replaces?: boolean;
 }
 
 /** Operations of a shard. */

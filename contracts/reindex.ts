@@ -9,7 +9,7 @@ import type { HostInput, StepOutcome } from './host-activities';
  * What one `_reindex` task takes: the documents of a range of sequence numbers, of all shards of the index, since a remote
  * search cannot be held to one shard, and slices are refused. Of a source older than 6.0 it is the whole index.
  */
-export interface ReindexPart extends Pick<CopyPart, 'index' | 'uuid' | 'documents'> {
+export interface ReindexPart extends Pick<CopyPart, 'index' | 'uuid' | 'documents' | 'replaces'> {
   /** Left out where the source has no sequence numbers. */
   range?: SequenceRange;
 }

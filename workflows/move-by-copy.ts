@@ -78,11 +78,25 @@ export class MoveByCopy extends MoveByDocuments<CopyPart, CopyPartResult> {
     });
   }
 
+  protected hasNumbers({ slice }: CopyPart): boolean {
+    return slice === undefined;
+  }
+
+  protected override apartFrom(part: CopyPart, others: readonly CopyPart[]): CopyPart | undefined {
+    const above = others.filter(({ index, shard }) => index === part.index && shard === part.shard);
+    const toSeqNo = Math.min(part.toSeqNo, ...above.map(({ afterSeqNo }) => afterSeqNo));
+    if (part.slice !== undefined || toSeqNo === part.toSeqNo) return part;
+    if (toSeqNo <= part.afterSeqNo) return undefined;
+    const range = { afterSeqNo: part.afterSeqNo, toSeqNo };
+    return { ...part, ...range, documents: documentsIn(range, [part]) };
+  }
+
   /** A source without sequence numbers cannot tell; the comparison does. */
   protected since(part: CopyPart, positions: ShardPositions): CopyPart | undefined {
     if (part.slice) return undefined;
-    const afterSeqNo = Math.max(part.afterSeqNo, positions.seqNos[part.shard] ?? -1);
-    return afterSeqNo < part.toSeqNo ? { ...part, afterSeqNo } : undefined;
+    const range = { afterSeqNo: Math.max(part.afterSeqNo, positions.seqNos[part.shard] ?? -1), toSeqNo: part.toSeqNo };
+    if (range.afterSeqNo >= part.toSeqNo) return undefined;
+    return { ...part, ...range, documents: documentsIn(range, [part]) };
   }
 
   /** Limits are of the whole run: each batch that moves has its share, and each activity under way of that. */
@@ -104,8 +118,8 @@ export class MoveByCopy extends MoveByDocuments<CopyPart, CopyPartResult> {
 }
 
 /** What parts must share to be joined; a slice has nothing that it could be joined with. */
-function placeOf({ index, uuid, shard, slice }: CopyPart): string {
-  return JSON.stringify([index, uuid, shard, slice?.id]);
+function placeOf({ index, uuid, shard, slice, replaces }: CopyPart): string {
+  return JSON.stringify([index, uuid, shard, slice?.id, replaces]);
 }
 
 function holds(whole: CopyPart, part: CopyPart): boolean {

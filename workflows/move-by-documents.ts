@@ -36,7 +36,7 @@ interface PartWork<Part> {
 
 /** A batch document by document: empty indices, then their documents in parts, each part an activity, or several small ones. */
 export abstract class MoveByDocuments<
-  Part extends { index: string; uuid: string; documents: number },
+  Part extends { index: string; uuid: string; documents: number; replaces?: boolean },
   Result extends PartResult,
 > implements MoveMethod {
   /** Activities under way, so that a pause or new limits reach them: each ends where it can go on, and is begun again. */
@@ -48,9 +48,12 @@ export abstract class MoveByDocuments<
   private reached?: ShardPositions[];
   /** Only these, and what was written since. Whoever asks for them names parts of this method. */
   private refusedParts: Part[] | undefined;
+  /** The batch was moved before, as a whole or not. */
+  private isAgain: boolean;
 
   constructor(protected readonly batch: MoveBatch) {
     this.refusedParts = batch.input.refusedParts as Part[] | undefined;
+    this.isAgain = batch.input.again === true;
   }
 
   /** Most activities under way at once. */
@@ -63,6 +66,8 @@ export abstract class MoveByDocuments<
   protected abstract rest(part: Part, result: Result): Part;
   /** And what of it has been gone through. */
   protected abstract covered(part: Part, result: Result): Part;
+  /** Whether sequence numbers tell what of it was written later than something else. */
+  protected abstract hasNumbers(part: Part): boolean;
   /** Of a part what lies above these positions, if anything does. */
   protected abstract since(part: Part, positions: ShardPositions): Part | undefined;
 
@@ -82,10 +87,11 @@ export abstract class MoveByDocuments<
     return batch.input.batch.indices.length > 0;
   }
 
-  /** Documents that are there already are found by their versions, so this only adds what is missing. */
+  /** Documents that are there already are found by their versions, so this only adds what is missing, and what was written since. */
   async bringAgain(step: StepContext): Promise<void> {
     delete this.works;
     this.refusedParts = undefined;
+    this.isAgain = true;
     // makes nothing anew, but has indices take documents as they are once more
     await step.activities.createIndices(this.input(step));
     await this.moveAll(step);
@@ -177,7 +183,7 @@ export abstract class MoveByDocuments<
       const plan = await this.planParts(step);
       const { parts } = plan;
       const positions = ofField ?? plan.positions;
-      const wanted = this.refusedParts ? this.again(this.refusedParts, parts, positions) : parts;
+      const wanted = this.refusedParts ? this.again(this.refusedParts, parts, positions) : this.movedAgain(parts);
       this.works = wanted.map((part) => ({ part, isDone: false }));
       status.refused = [];
       status.refusedParts = [];
@@ -188,16 +194,15 @@ export abstract class MoveByDocuments<
         superseded: 0,
       };
       status.moved = { ...before, parts: before.parts + wanted.length };
-      this.reached = input.runbook.catchUp ? earlier(positions, status.positions) : positions;
-      // what lies between is not there yet: who begins this anew must begin from where it was
-      if (!this.refusedParts) status.positions = this.reached;
+      const known = earlier(positions, status.positions);
+      this.reached = input.runbook.catchUp ? known : positions;
+      // What lies between is not there yet: who begins this anew must begin from where it was, and who compares must see it.
+      if (!this.refusedParts) status.positions = known;
     }
     const total = { written: 0, superseded: 0, refused: 0 };
-    await this.moveParts(step, this.works, total);
-    if (this.refusedParts && this.reached) {
-      const present = new Set(input.batch.indices.map(({ name }) => name));
-      status.positions = this.reached.filter(({ index }) => present.has(index));
-    }
+    await this.replacing(step, this.works, (works) => this.moveParts(step, works, total));
+    const present = new Set(input.batch.indices.map(({ name }) => name));
+    if (this.reached) status.positions = this.reached.filter(({ index }) => present.has(index));
     // Before the step counts as done: with an async translog only this puts the documents on disk.
     await step.activities.endLoad(this.input(step));
     const also = [
@@ -218,12 +223,45 @@ export abstract class MoveByDocuments<
     const uuids = new Map(now.map(({ index, uuid }) => [index, uuid]));
     const later = planned.flatMap((part) => {
       const position = before.get(part.index);
-      if (position?.uuid !== part.uuid) return [part];
+      if (position?.uuid !== part.uuid) return [isFollowed ? part : anew(part)];
       const left = isFollowed ? undefined : this.since(part, position);
-      return left ? [left] : [];
+      return left ? [anew(left)] : [];
     });
     const same = refused.filter(({ index, uuid }) => (uuids.get(index) ?? uuid) === uuid);
     return [...same.flatMap((part) => this.apartFrom(part, later) ?? []), ...later];
+  }
+
+  /**
+   * All once more. Up to the positions of the earlier move the target has what the source has, or lacks it. Above, a document
+   * may have been deleted and created again, which begins at version 1 anew: by versions the target would keep the body of the
+   * earlier life, and counts would be equal. Where every write is followed the catch-up meets it.
+   */
+  private movedAgain(planned: readonly Part[]): Part[] {
+    const { status, input } = this.batch;
+    if (!this.isAgain || input.runbook.catchUp) return [...planned];
+    return planned.flatMap((part) => {
+      const position = status.positions.find(({ index, uuid }) => index === part.index && uuid === part.uuid);
+      if (!position || !this.hasNumbers(part)) return [anew(part)];
+      const later = this.since(part, position);
+      if (!later) return [part];
+      const below = this.apartFrom(part, [later]);
+      return [...(below ? [below] : []), anew(later)];
+    });
+  }
+
+  /**
+   * With parts that replace the target forgets deletes at once meanwhile: what is deleted for a lower version could not be
+   * written otherwise. After a failure in between the next attempt puts that back, and an abort deletes the indices.
+   */
+  private async replacing(
+    step: StepContext,
+    works: PartWork<Part>[],
+    act: (works: PartWork<Part>[]) => Promise<void>,
+  ): Promise<void> {
+    if (!works.some(({ part }) => part.replaces === true)) return act(works);
+    await step.activities.beginCatchUp({ ...this.input(step), positions: this.batch.status.positions });
+    await act(works);
+    await step.activities.endCatchUp(this.input(step));
   }
 
   /** Of what has been gone through that in which documents were refused: all of it, unless it is known better. */
@@ -345,6 +383,10 @@ export abstract class MoveByDocuments<
       this.underWay.delete(scope);
     }
   }
+}
+
+function anew<Part>(part: Part): Part {
+  return { ...part, replaces: true };
 }
 
 function isLeft(group: readonly { isDone: boolean }[]): boolean {

@@ -26,7 +26,16 @@ export class MoveByReindex extends MoveByDocuments<ReindexPart, ReindexPartResul
       part,
       ...(requestsPerSecond === undefined ? {} : { requestsPerSecond }),
     });
+    if (part.replaces === true && result.superseded > 0) this.tellKept(part.index, result.superseded);
     return { parts: [result], causes: result.causes };
+  }
+
+  /** A task takes a higher version for a newer one, and has no way to look: by `external_gte` nothing else conflicts. */
+  private tellKept(index: string, documents: number): void {
+    const what = `${documents} documents that were written on the source after it was copied have higher versions on the target, which kept them: they were deleted on the source and created again. Delete the index on the target and move it by a run of its own, or by method copy, which replaces them`;
+    const { differences } = this.batch.runner;
+    const where = `index ${index}`;
+    if (!differences.some((each) => each.where === where && each.what === what)) differences.push({ where, what });
   }
 
   /**
@@ -57,6 +66,10 @@ export class MoveByReindex extends MoveByDocuments<ReindexPart, ReindexPartResul
   /** A task tells nothing of where in its range it was. */
   protected covered(part: ReindexPart): ReindexPart {
     return part;
+  }
+
+  protected hasNumbers({ range }: ReindexPart): boolean {
+    return range !== undefined;
   }
 
   /** What was written since begins where the shard that was behind the others stood: in the midst of other parts. */

@@ -18,8 +18,6 @@ import { addWritten, placesOf, shared, writeChosen, type CatchUpSides } from './
 
 /** Above what was read before, in one round: what a killed round does again is bounded. */
 const mostDocuments = 250_000;
-/** Of a page, by what a document takes on disk, where it is compressed. */
-const documentsOfPage = { least: 10, most: 1_000 };
 
 /**
  * The round of indices that are followed by a field. In this order: what the source has been asked for so far, a refresh, the
@@ -137,9 +135,14 @@ async function readOn(
           {
             index,
             target,
-            part: { index, shard: allShards, afterSeqNo: -1, toSeqNo: 0 },
+            part: {
+              index,
+              shard: allShards,
+              afterSeqNo: -1,
+              toSeqNo: 0,
+              documentBytes: operations?.documentBytes ?? 0,
+            },
             reading: 'scroll',
-            scrollDocuments: pageDocuments(operations?.documentBytes ?? 0, input.limits.bulkBytes),
             query: allOf([within(field, range), query]),
             refusedAs: { refusedIn: 'field', name: `${partFileName(target, 0, 0)}-by-field` },
           },
@@ -186,9 +189,4 @@ function countAbove(
     ...(isDate(field.type) ? { lte: 'now' } : {}),
   };
   return countWhere(source, [within(field, bounds), queryOf(input)]);
-}
-
-function pageDocuments(documentBytes: number, bulkBytes: number): number {
-  const fitting = Math.floor(bulkBytes / Math.max(1, documentBytes));
-  return Math.max(documentsOfPage.least, Math.min(documentsOfPage.most, fitting));
 }

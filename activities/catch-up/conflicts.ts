@@ -87,7 +87,7 @@ const mostTries = 40;
  */
 export async function settleConflicts(
   documents: readonly BulkDocument[],
-  { source, target, version }: { source: Place; target: Place; version: Version },
+  { source, target, version, pipeline }: { source: Place; target: Place; version: Version; pipeline?: string },
 ): Promise<number> {
   let left = documents.map((document) => ({ ...document, key: keyOf(document.action) }));
   let written = 0;
@@ -115,6 +115,7 @@ export async function settleConflicts(
       target,
       version,
       left.map(({ action, source: body }) => [action, body]),
+      pipeline,
     );
     const refused = answers.find(({ status }) => status >= 300 && status !== 409);
     if (refused)

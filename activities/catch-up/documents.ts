@@ -86,9 +86,15 @@ export interface BulkItem {
   error?: { type?: string; reason?: string };
 }
 
-/** Lines of `_bulk`, an action each, with the document after it where it has one. */
-export function sendBulk(place: Place, version: Version, items: readonly Buffer[][]): Promise<BulkItem[]> {
-  const path = pathOf(place, wantsType(version) ? '_doc/_bulk' : '_bulk');
+/** Lines of `_bulk`, an action each, with the document after it where it has one; through that pipeline of the target. */
+export function sendBulk(
+  place: Place,
+  version: Version,
+  items: readonly Buffer[][],
+  pipeline?: string,
+): Promise<BulkItem[]> {
+  const through = pipeline === undefined ? '' : `?pipeline=${encodeURIComponent(pipeline)}`;
+  const path = pathOf(place, `${wantsType(version) ? '_doc/_bulk' : '_bulk'}${through}`);
   const body = items.flat().flatMap((line) => [line, lineEnd]);
   return ask(place, { path, body, contentType: 'application/x-ndjson' }, (text) => {
     const answer = JSON.parse(text.toString()) as { items: Record<string, BulkItem>[] };

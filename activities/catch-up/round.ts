@@ -86,10 +86,15 @@ async function followIndices(
   // what was read is only of the index that it was asked of if that one is still there
   const ofShards = new Map(written.map(({ followed: { position } }) => [position.index, position]));
   for (const index of await madeAnew([...ofShards.values()], sides)) lost.add(index);
+  // before any is added, which may join those that are there
+  for (const { index, again } of written) {
+    const position = reached.get(index);
+    if (again && position && !lost.has(index))
+      position.refused = position.refused?.filter((range) => range !== again) ?? [];
+  }
   for (const { index, shard, afterSeqNo, toSeqNo, ahead, again, hasHoles, isWhole, causes } of written) {
     const position = reached.get(index);
     if (!position || lost.has(index)) continue;
-    if (again) position.refused = position.refused?.filter((range) => range !== again) ?? [];
     if (causes.length > 0) position.refused = withRange(position.refused ?? [], { shard, afterSeqNo, toSeqNo, causes });
     if (again) continue;
     position.seqNos[shard] = toSeqNo;

@@ -9,6 +9,8 @@ import { targetName } from '../../contracts/ids';
 import { mergeCauses, withRefused } from '../../contracts/refusals';
 import type { RefusalCause } from '../../contracts/status';
 import { cancellationSignal } from '../context';
+import { settleConflicts, settlingConflicts } from '../catch-up/conflicts';
+import type { Place } from '../catch-up/requests';
 import type { Cluster } from '../elasticsearch/cluster';
 import { permanent } from '../failure';
 import type { ByteClient } from '../elasticsearch/byte-client';
@@ -76,6 +78,7 @@ export async function copyPart(
 ): Promise<CopiedPart> {
   await refuseOtherIndex(source, part);
   const { copy } = runbook;
+  const { pipeline } = copy ?? {};
   const reading = readingOf(source.version);
   const nothing: WholeCheckpoint = {
     throughSeqNo: part.afterSeqNo,
@@ -136,16 +139,30 @@ export async function copyPart(
   // and where a target may be so slow that points in time run out between two pages, which would begin one window for ever.
   const isLimited = limits.docsPerSec !== undefined || limits.bytesPerSec !== undefined;
   const gates = rates(() => note(lastMade ?? noneYet(before)));
+  const stopped = signal ? { signal } : {};
+  const onSource: Place = { client: reader, where: 'source cluster', index: part.index, ...stopped };
+  const onTarget: Place = { client: writer, where: 'target cluster', index, ...stopped };
+  const settling = settlingConflicts(writer, async (documents) => {
+    // counted as what was there already: the target had something, and a checkpoint goes by bulks
+    const { version } = target;
+    await settleConflicts(documents, {
+      source: onSource,
+      target: onTarget,
+      version,
+      ...(pipeline ? { pipeline } : {}),
+    });
+  });
   const allowed = refusalBound(limits.mostRefused, before.refused);
   try {
     const progress = await pump({
       part: { ...part, afterSeqNo: before.throughSeqNo },
       source: { client: reader, reading },
       target: {
-        client: writer,
         index,
-        versionType: 'external',
-        ...(copy?.pipeline === undefined ? {} : { pipeline: copy.pipeline }),
+        ...(part.replaces === true
+          ? { client: settling, versionType: 'external_gte' }
+          : { client: writer, versionType: 'external' }),
+        ...(pipeline === undefined ? {} : { pipeline }),
         ...(target.version.major < 7 && target.version.distribution === 'elasticsearch' ? { type: '_doc' } : {}),
       },
       choice: {
@@ -159,7 +176,7 @@ export async function copyPart(
       gates,
       ...(isLimited || isPlaceLost ? {} : { windowPages }),
       ...(before.within ? { within: placeOf(before.within) } : {}),
-      ...(signal ? { signal } : {}),
+      ...stopped,
       onProgress: note,
       onWhole: (made) => (whole = wholeOf(told(made))),
       onRefused: (document) => {

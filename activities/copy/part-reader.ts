@@ -7,7 +7,7 @@ import type { Page } from './cut-hits';
 export const allShards = -1;
 
 /** What of a part a reader looks at. */
-export type PartRange = Pick<CopyPart, 'index' | 'shard' | 'afterSeqNo' | 'toSeqNo' | 'slice'>;
+export type PartRange = Pick<CopyPart, 'index' | 'shard' | 'afterSeqNo' | 'toSeqNo' | 'slice' | 'documentBytes'>;
 
 /** How far documents have come. */
 export interface Reached {
@@ -76,9 +76,26 @@ export function readingOf(version: Version): Reading {
 /** Elasticsearch's default of `index.max_result_window`. */
 const mostDocuments = 10_000;
 
+/** An answer has so many times what its documents take on disk, where they are packed, at most as a rule. */
+const packed = 4;
+/** Of a first page. A node holds an answer whole, whoever asks for it: 200 documents of a few megabytes end one of a small heap. */
+const firstPage = { unknown: 10, most: 200 };
+/** Of each page of a scroll, which has one size for all. */
+const scrollPage = { least: 10, most: 1_000 };
+
+export function firstDocuments(documentBytes: number | undefined, targetBytes: number): number {
+  if (!documentBytes) return firstPage.unknown;
+  return Math.max(1, Math.min(firstPage.most, Math.floor(targetBytes / (documentBytes * packed))));
+}
+
+export function documentsOfScroll(documentBytes: number | undefined, targetBytes: number): number {
+  const fitting = Math.floor(targetBytes / Math.max(1, documentBytes ?? 0));
+  return Math.max(scrollPage.least, Math.min(scrollPage.most, fitting));
+}
+
 /**
  * How many documents to ask for, so that an answer has about the wanted bytes: by the size of the documents that came.
- * It begins low, since a document may have a hundred megabytes.
+ * @param first before any came; see `firstDocuments`.
  */
 export interface PageSize {
   readonly documents: number;
@@ -87,8 +104,8 @@ export interface PageSize {
   wasTooLarge(): boolean;
 }
 
-export function pageSize(targetBytes: () => number, most = mostDocuments): PageSize {
-  let documents = Math.min(200, most);
+export function pageSize(targetBytes: () => number, first: number, most = mostDocuments): PageSize {
+  let documents = Math.min(first, most);
   return {
     get documents() {
       return documents;

@@ -12,6 +12,7 @@ const mostParts = 2_000;
 interface ShardStats {
   routing?: { primary?: boolean; state?: string };
   docs?: { count?: number };
+  store?: { size_in_bytes?: number };
   seq_no?: { max_seq_no?: number; global_checkpoint?: number };
 }
 
@@ -25,6 +26,7 @@ interface Shard {
   uuid: string;
   shard: number;
   documents: number;
+  documentBytes: number;
   /** Everything at or below is on every copy of the shard, and will never be rolled back. Left out before 6.0. */
   checkpoint?: number;
 }
@@ -87,7 +89,10 @@ function notThere(where: string): Error {
 const refreshTimeoutMs = 120_000;
 
 /** Ranges of equal width: updates and deletes thin some of them out, so a part has the wanted size at most. */
-function bySequence({ index, uuid, shard, documents, checkpoint = -1 }: Shard, size: number): CopyPart[] {
+function bySequence(
+  { index, uuid, shard, documents, documentBytes, checkpoint = -1 }: Shard,
+  size: number,
+): CopyPart[] {
   // an empty shard has no operations, and nothing to read
   if (checkpoint < 0) return [];
   const operations = checkpoint + 1;
@@ -97,7 +102,7 @@ function bySequence({ index, uuid, shard, documents, checkpoint = -1 }: Shard, s
   for (let after = -1; after < checkpoint; after += width) {
     const toSeqNo = Math.min(checkpoint, after + width);
     const share = Math.round((documents * (toSeqNo - after)) / operations);
-    parts.push({ index, uuid, shard, afterSeqNo: after, toSeqNo, documents: share });
+    parts.push({ index, uuid, shard, afterSeqNo: after, toSeqNo, documents: share, documentBytes });
   }
   return parts;
 }
@@ -112,8 +117,9 @@ function bySlice(shards: Shard[], size: number): CopyPart[] {
   const documents = shards.reduce((sum, shard) => sum + shard.documents, 0);
   if (documents === 0) return [];
   const largest = Math.max(...shards.map((shard) => shard.documents));
+  const documentBytes = Math.max(...shards.map((shard) => shard.documentBytes));
   const max = shards.length * Math.max(1, Math.ceil(largest / size));
-  const whole = { index: first.index, uuid: first.uuid, shard: 0, afterSeqNo: -1, toSeqNo: 0 };
+  const whole = { index: first.index, uuid: first.uuid, shard: 0, afterSeqNo: -1, toSeqNo: 0, documentBytes };
   if (max === 1) return [{ ...whole, documents }];
   return Array.from({ length: max }, (_, id) => ({
     ...whole,
@@ -126,11 +132,11 @@ function bySlice(shards: Shard[], size: number): CopyPart[] {
 async function readShards(source: Cluster, names: string[], hasNumbers: boolean): Promise<Shard[]> {
   const { body } = await source.request<StatsAnswer>({
     method: 'GET',
-    path: `/${indexPath(names)}/_stats/docs`,
+    path: `/${indexPath(names)}/_stats/docs,store`,
     query: {
       level: 'shards',
       filter_path:
-        'indices.*.uuid,indices.*.shards.*.routing.primary,indices.*.shards.*.routing.state,indices.*.shards.*.docs.count,indices.*.shards.*.seq_no',
+        'indices.*.uuid,indices.*.shards.*.routing.primary,indices.*.shards.*.routing.state,indices.*.shards.*.docs.count,indices.*.shards.*.store.size_in_bytes,indices.*.shards.*.seq_no',
     },
   });
   const shards: Shard[] = [];
@@ -144,11 +150,13 @@ async function readShards(source: Cluster, names: string[], hasNumbers: boolean)
       if (!primary || (hasNumbers && checkpoint === undefined)) {
         throw notThere(`${name}, shard ${number}`);
       }
+      const documents = primary.docs?.count ?? 0;
       shards.push({
         index: name,
         uuid: of.uuid ?? '',
         shard: Number(number),
-        documents: primary.docs?.count ?? 0,
+        documents,
+        documentBytes: Math.round((primary.store?.size_in_bytes ?? 0) / Math.max(1, documents)),
         ...(checkpoint === undefined ? {} : { checkpoint }),
       });
     }

@@ -9,7 +9,16 @@ import { buffers } from '../elasticsearch/reused-buffers';
 import { part as places, stride, type Page } from './cut-hits';
 import { nextWithin, workerMemory, type HeldPage, type PageMemory, type Reader } from './page-memory';
 import { gated, rateGate, type RateGate } from './rate-gate';
-import type { PartRange, PartReader, Reached, ReadChoice, Reading, ReadLimits, WindowPlace } from './part-reader';
+import {
+  documentsOfScroll,
+  type PartRange,
+  type PartReader,
+  type Reached,
+  type ReadChoice,
+  type Reading,
+  type ReadLimits,
+  type WindowPlace,
+} from './part-reader';
 import { bytesNow, type Rate } from './rate';
 import { scrollReader } from './scroll-reader';
 import { sequenceReader } from './sequence-reader';
@@ -34,7 +43,7 @@ export interface PumpOptions {
   /** See ReadLimits. */
   windowPages?: number;
   within?: WindowPlace;
-  /** Of a page of a scroll, which cannot be told their size; 1000 unless given. */
+  /** Of a page of a scroll, which cannot be told their size; by what a document takes on disk unless given. */
   scrollDocuments?: number;
   /** Bytes of a page, and so of a bulk, about; the largest bulk has not more than twice as many, or one document. */
   batchBytes?: number;
@@ -84,6 +93,8 @@ export async function pump(given: PumpOptions): Promise<PumpProgress> {
   const { rate } = gates.target;
   const progress: PumpProgress = {
     throughSeqNo: part.afterSeqNo,
+    // said before the first page is through: who goes on from there must not begin the window that it has counted
+    ...(options.within ? { within: options.within } : {}),
     written: 0,
     superseded: 0,
     refused: 0,
@@ -253,12 +264,12 @@ function readLimits(
 }
 
 function readerOf(
-  { source: { reading }, part, scrollDocuments = 1_000 }: PumpOptions,
+  { source: { reading }, part, batchBytes, scrollDocuments }: typeof defaults & PumpOptions,
   client: ByteClient,
   limits: ReadLimits,
 ): PartReader {
   return reading === 'scroll'
-    ? scrollReader(client, part, scrollDocuments, limits)
+    ? scrollReader(client, part, scrollDocuments ?? documentsOfScroll(part.documentBytes, batchBytes), limits)
     : sequenceReader(client, part, reading, limits);
 }
 

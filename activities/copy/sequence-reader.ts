@@ -11,7 +11,14 @@ import {
 import { cutHits, numberIn, type Page } from './cut-hits';
 import { transient } from '../failure';
 import { BrokenJson } from './json-bytes';
-import { pageSize, type PartRange, type PartReader, type Reading, type ReadLimits } from './part-reader';
+import {
+  firstDocuments,
+  pageSize,
+  type PartRange,
+  type PartReader,
+  type Reading,
+  type ReadLimits,
+} from './part-reader';
 
 /**
  * Reads a shard by windows of sequence numbers, a page each. A window holds at most so many documents as it is wide, so the server
@@ -37,7 +44,11 @@ export function sequenceReader(
 ): PartReader {
   const where = `source cluster, ${part.index}, shard ${part.shard}`;
   const pit = pitOf(client, part, reading, where, limits);
-  const size = pageSize(limits.targetBytes, limits.mostDocuments);
+  const size = pageSize(
+    limits.targetBytes,
+    firstDocuments(part.documentBytes, limits.targetBytes()),
+    limits.mostDocuments,
+  );
   const { query, dropFields = [] } = limits.choice ?? {};
   const { windowPages = 1 } = reading === 'sequence with pit' ? limits : {};
   let after = part.afterSeqNo;

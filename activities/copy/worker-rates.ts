@@ -99,11 +99,12 @@ class Watched {
   }
 
   join(requests: number, pauseAbove: PauseAbove | undefined, onChange: () => void): () => void {
-    this.members.set(onChange, pauseAbove);
-    if (!this.pauseAbove) {
+    // Who joins is no member yet: it is not to be told before it knows that it has joined.
+    if (!pauseAbove) {
       this.judge = pausing();
       this.apply(undefined);
     }
+    this.members.set(onChange, pauseAbove);
     this.idleSince = undefined;
     const leave = this.gate.join(requests);
     if (this.timer === undefined) this.outside(() => this.lookIn(0));

@@ -5,7 +5,7 @@ import type { IndexFacts } from '../../contracts/plan';
 import type { Compression, DumpIndexInput, DumpIndexResult, DumpProgress } from '../../contracts/dump';
 import { BrokenJson } from '../copy/json-bytes';
 import { planParts } from '../copy/plan-parts';
-import { readingOf, type PartReader, type Reading, type ReadLimits } from '../copy/part-reader';
+import { documentsOfScroll, readingOf, type PartReader, type Reading, type ReadLimits } from '../copy/part-reader';
 import { scrollReader } from '../copy/scroll-reader';
 import { sequenceReader } from '../copy/sequence-reader';
 import type { ByteClient } from '../elasticsearch/byte-client';
@@ -40,7 +40,6 @@ interface DumpState {
 
 const checkpointMs = 2_000;
 const pageLimits: ReadLimits = { targetBytes: () => 4 << 20, mostBytes: 32 << 20, timeoutMs: 120_000 };
-const scrollDocuments = 1_000;
 
 /**
  * Writes an index into a file of lines, with its settings and mapping beside it. The view is that of its beginning:
@@ -192,7 +191,7 @@ async function write(
 
 function readerOf(client: ByteClient, part: CopyPart, reading: Reading, limits: ReadLimits): PartReader {
   return reading === 'scroll'
-    ? scrollReader(client, part, scrollDocuments, limits)
+    ? scrollReader(client, part, documentsOfScroll(part.documentBytes, limits.targetBytes()), limits)
     : sequenceReader(client, part, reading, limits);
 }
 

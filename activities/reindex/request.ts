@@ -10,8 +10,9 @@ import type { Cluster } from '../elasticsearch/cluster';
  */
 export function markOf(owner: string, part?: ReindexPart): string {
   if (part === undefined) return `shardlift-reindex ${owner} `;
-  const { index, uuid, range } = part;
-  return `shardlift-reindex ${owner} ${index} ${uuid} ${range ? `${range.afterSeqNo}-${range.toSeqNo}` : 'all'} `;
+  const { index, uuid, range, replaces } = part;
+  const which = `${range ? `${range.afterSeqNo}-${range.toSeqNo}` : 'all'}${replaces === true ? ' anew' : ''}`;
+  return `shardlift-reindex ${owner} ${index} ${uuid} ${which} `;
 }
 
 /** What differs from one task of a part to the next. */
@@ -41,7 +42,7 @@ export function reindexBody(
     },
     dest: {
       index: alias ?? targetName(runbook, part.index),
-      version_type: 'external',
+      version_type: part.replaces === true ? 'external_gte' : 'external',
       op_type: 'index',
       ...(settings?.pipeline === undefined ? {} : { pipeline: settings.pipeline }),
       ...(wantsType(target) ? { type: '_doc' } : {}),

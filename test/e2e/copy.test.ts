@@ -4,6 +4,7 @@ import type { CopyPart } from '../../contracts/document-activities';
 import { differences, digestIndices } from '../../lab/digest';
 import { must, startPairOperator, type PairOperator } from '../support/pair-operator';
 import { countOf, http, makeIndex, pairRunbook, sharedPair } from '../support/shared-pair';
+import { waitUntil } from '../support/wait-until';
 
 /** Whole runs of `method: copy` on a real pair: the command line, a worker's own activities, two clusters. */
 
@@ -207,6 +208,53 @@ test('refused documents are driven again once the cause is mended, and only wher
     `2 documents written in 2 parts, ${numbers - 2} were there already`,
   );
   expect(await unlike([index])).toEqual([]);
+});
+
+test('copied again after later writes: what was deleted and created again has its present body and version', async () => {
+  const run = 'retaken';
+  const index = `${run}-things`;
+  const [documents, docsPerSec] = [3000, 500];
+  await makeIndex(pair.source, index, documents, { number_of_shards: 2 });
+  const write = (id: number, body: object) => must(`${pair.source}/${index}/_doc/${id}`, 'PUT', body);
+  const remove = (id: number) => must(`${pair.source}/${index}/_doc/${id}`, 'DELETE');
+  // 0 and 1 will begin anew at the version that the target has, and below it
+  for (let version = 2; version < 6; version++) await write(1, { n: 1, version });
+  await operator.start(
+    copyRunbook(run, { copy: { limits: { docsPerSec }, failedDocuments: { most: 0 } }, select: { include: [index] } }),
+  );
+  const copied = async () => {
+    await http(`${pair.target}/${index}/_refresh`, 'POST');
+    const found = await Promise.all([0, 1].map((id) => http(`${pair.target}/${index}/_doc/${id}`)));
+    return found.every(({ status }) => status === 200);
+  };
+  await waitUntil(copied, (is) => is, { timeoutMs: 60_000, what: 'both documents on the target' });
+  await must(`${pair.source}/${index}/_settings`, 'PUT', { 'index.gc_deletes': '0s' });
+  await remove(0);
+  await remove(1);
+  // a delete is forgotten when the source's coarse clock has ticked
+  await waitUntil(
+    async () => {
+      for (const id of [0, 1]) await write(id, { n: id, life: 'second' });
+      const { body } = await http<{ _version: number }>(`${pair.source}/${index}/_doc/0`);
+      if (body._version !== 1) for (const id of [0, 1]) await remove(id);
+      return body._version;
+    },
+    (version) => version === 1,
+    { timeoutMs: 30_000, everyMs: 500, what: 'a document that begins anew' },
+  );
+  await write(2, { n: 2, text: 'updated' });
+  await write(documents, { n: documents });
+  const stuck = await operator.stuckAt(run, 'batch-0001/verify');
+  expect(stuck.why).toContain('written on the source after it was copied');
+  await operator.retry(run);
+  const ended = await operator.ended(run);
+  // the setting, and the fields of what was written since
+  expect(ended.differences.map(({ where }) => where)).toEqual([`index-settings ${index}`, `mappings ${index}`]);
+  expect(await unlike([index])).toEqual([]);
+  const { body } = await http<{ _version: number; _source: object }>(`${pair.target}/${index}/_doc/1`);
+  expect(body).toMatchObject({ _version: 1, _source: { n: 1, life: 'second' } });
+  const settings = await http(`${pair.target}/${index}/_settings/index.gc_deletes`);
+  expect(settings.body).toMatchObject({ [index]: { settings: { index: { gc_deletes: '0s' } } } });
 });
 
 test('an index that cannot be copied is refused by the checks', async () => {

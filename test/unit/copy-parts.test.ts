@@ -49,6 +49,7 @@ async function run(
     documents?: number;
     /** In place of what the source answers. */
     fault?: Fault;
+    targetFault?: Fault;
     /** Request to the source that does not get there, from 1. */
     lost?: number;
     limits?: Partial<CopyPartsInput['limits']>;
@@ -61,7 +62,7 @@ async function run(
     seqNo: n,
     source: more.source?.(n) ?? '{}',
   }));
-  const [from, to] = await Promise.all([fakeCluster(hits, more.fault), fakeCluster([])]);
+  const [from, to] = await Promise.all([fakeCluster(hits, more.fault), fakeCluster([], more.targetFault)]);
   const [reader, writer] = [from, to].map(({ url }) => openByteClient({ where: 'it', urls: [url], connections: 4 }));
   let asked = 0;
   const ran: Ran = { heard: [], written: [], joined: 0, ms: 0 };
@@ -228,6 +229,11 @@ describe('in a window of several pages', () => {
       expect(anew.answer?.parts[0]).toMatchObject({ isDone: true, written: documents - refused, refused });
       expect(anew.written).toHaveLength(documents - refused - (present.within?.whole.written ?? 0));
       expect(anew.answer?.causes).toMatchObject([{ count: refused }]);
+      // what is said before a page of its own is through is where the attempt before was, in that very point in time
+      const full: Fault = (kind, nth) => (kind === 'bulk' && nth <= 2 ? { status: 429, body: '{}' } : undefined);
+      const held = await run([part], { source, documents, limits, before, targetFault: full });
+      expect(held.heard[0]?.checkpoint.present).toEqual(present);
+      expect(held.answer?.parts[0]).toMatchObject({ isDone: true, written: documents - refused, refused });
     }
     // not all of it is one window
     expect(within.some(({ within: place }) => (place?.whole.written ?? 0) > 0)).toBe(true);

@@ -1,6 +1,7 @@
-import type { PauseAbove } from '../../contracts/document-activities';
+import type { CatchUpRoundInput } from '../../contracts/catch-up';
 import { pausing, criticalOf, strainOf, type Reading } from '../../activities/copy/pressure';
 import { rateOf, slowness, type Rate } from '../../activities/copy/rate';
+import { joinRates } from '../../activities/catch-up/round-rates';
 import { rateGate } from '../../activities/copy/rate-gate';
 import { pageSize, readingOf } from '../../activities/copy/part-reader';
 import { workerRates } from '../../activities/copy/worker-rates';
@@ -185,22 +186,21 @@ test('who comes last and pauses for nothing waits for nothing that others have p
   const clusters = { connect: async (_: unknown, side: string) => ({ side, request }) } as unknown as Clusters;
   const rates = workerRates(clusters);
   const runbook = runbookOf('r', { method: 'copy', snapshot: undefined });
-  const join = (pauseAbove: PauseAbove | undefined) =>
-    rates.join(runbook, { bulksInFlight: 1, pauseAbove, onChange: () => undefined });
-  const part = join(above);
+  const part = rates.join(runbook, { bulksInFlight: 1, pauseAbove: above, onChange: () => undefined });
   await waitUntil(
     async () => part.target.stopped,
     (why) => why !== undefined,
     { what: 'the pause' },
   );
-  const drain = join(undefined);
+  // a round: it has words for what it is told of, once it has joined
+  const drain = joinRates(rates, { runbook, limits: { bulkBytes: 1, bulksInFlight: 1 } } as CatchUpRoundInput);
   expect([drain.target, drain.target.stopped]).toEqual([part.target, undefined]);
   await drain.target.enter();
   for (const each of [part, drain]) each.leave();
 });
 
 test('asks for as many documents as fit, and for fewer when an answer was too large', () => {
-  const size = pageSize(() => 1 << 20);
+  const size = pageSize(() => 1 << 20, 200);
   size.came(200, 200 * 100);
   expect(size.documents).toBe(800);
   for (let n = 0; n < 5; n++) size.came(size.documents, size.documents * 1024);

@@ -141,6 +141,9 @@ describe('reindexPart', () => {
       dest: { index: expect.stringMatching(/^shardlift-reindex-r-0123abcd-[0-9a-f]{16}$/) as string },
     });
     expect(target.begun[0]?.dest).toMatchObject({ version_type: 'external' });
+    const again = new FakeTarget([ended({ created: 1 })]);
+    await run(again, undefined, { ...input, part: { ...input.part, replaces: true } }).result;
+    expect(again.begun[0]?.dest).toMatchObject({ version_type: 'external_gte' });
     expect(target.queries[0]).toMatchObject({ require_alias: true });
     expect(heard[0]?.reindex?.tasks).toEqual(['n:1']);
   });

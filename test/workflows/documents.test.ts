@@ -194,6 +194,100 @@ test('a group goes on behind the parts that are done: told to stop in its midst,
   );
 });
 
+test('moved once more: what was written since replaces what is there; until all is there the comparison goes by the earlier positions', async () => {
+  const asked: OnePart['part'][] = [];
+  const compared: VerifyInput[] = [];
+  let checkpoint = 99;
+  let isDown = false;
+  await started(
+    runbookByCopy(),
+    {
+      planParts: async () => ({ parts: [{ ...part(0), toSeqNo: checkpoint }] }),
+      copyParts: partByPart(async (input) => {
+        asked.push(input.part);
+        if (isDown) throw stuckBecause({ message: 'the target is gone' });
+        return done();
+      }),
+      verifyIndices: async (input) => {
+        compared.push(input);
+        const isEqual = input.positions?.[0]?.seqNos[0] === 149;
+        const differences = isEqual
+          ? []
+          : [{ where: 'index index-1', what: 'written on the source after it was copied' }];
+        const behind = isEqual ? [] : ['index-1'];
+        return { changed: false, summary: '', changes: [], differences, behind, adapted: [], indices: 1, documents: 1 };
+      },
+    },
+    async ({ result, calls, reach, decide }) => {
+      await reach(({ state }) => state === 'stuck');
+      expect(asked.splice(0)).toHaveLength(1);
+      checkpoint = 149;
+      isDown = true;
+      await decide('retry');
+      await reach(({ batches }) => batches[0]?.steps.at(-1)?.failure?.message === 'the target is gone');
+      isDown = false;
+      asked.length = 0;
+      await decide('retry');
+      await reach(({ batches }) => batches[0]?.steps.at(-1)?.failure?.type === 'VerificationFailed');
+      await decide('retry');
+      expect((await result()).state).toBe('completed');
+      expect(asked.sort((a, b) => a.afterSeqNo - b.afterSeqNo)).toEqual([
+        { ...part(0), documents: 67 },
+        { ...part(0), afterSeqNo: 99, toSeqNo: 149, documents: 33, replaces: true },
+      ]);
+      // a move that failed has brought nothing of what was written since
+      expect(compared.map(({ positions }) => positions?.[0]?.seqNos[0])).toEqual([99, 99, 99, 99, 149, 149]);
+      const order = calls
+        .filter((call) => /^(begin|end)CatchUp|^copyPart/.test(call))
+        .map((call) => call.split(' ')[0]);
+      expect(order.slice(-4)).toEqual(['beginCatchUp', 'copyParts', 'copyParts', 'endCatchUp']);
+    },
+  );
+});
+
+test('by remote reindex what was written since and is kept by a higher version on the target is a difference', async () => {
+  const asked: (boolean | undefined)[] = [];
+  let compared = 0;
+  await started(
+    runbookByCopy({ method: 'remote-reindex' }),
+    {
+      checkRemoteAllowed: async () => [],
+      planReindexParts: async () => {
+        const { shard: _shard, afterSeqNo, ...rest } = part(0);
+        const toSeqNo = asked.length === 0 ? 99 : 149;
+        const parts = [{ ...rest, range: { afterSeqNo, toSeqNo } }];
+        return { parts, positions: [{ index: rest.index, uuid: rest.uuid, seqNos: [toSeqNo] }] };
+      },
+      reindexPart: async ({ part: { replaces } }) => {
+        asked.push(replaces);
+        return { isDone: true, written: 1, superseded: 2, refused: 0, causes: [], tasks: 1 };
+      },
+      verifyIndices: async () => {
+        const differences = (compared += 1) > 2 ? [] : [{ where: 'index index-1', what: 'later writes' }];
+        return {
+          changed: false,
+          summary: '',
+          changes: [],
+          differences,
+          behind: ['index-1'],
+          adapted: [],
+          indices: 1,
+          documents: 1,
+        };
+      },
+    },
+    async ({ result, reach, decide }) => {
+      await reach(({ state }) => state === 'stuck');
+      await decide('retry');
+      const { state, differences } = await result();
+      expect([asked.sort(), state]).toEqual([[true, undefined, undefined], 'completed with differences']);
+      expect(differences).toMatchObject([
+        { where: 'index index-1', what: expect.stringMatching(/^2 documents/) as string },
+      ]);
+    },
+  );
+});
+
 test('new limits stop a part where it is, and it goes on from there under them', async () => {
   const asked: OnePart[] = [];
   await started(
