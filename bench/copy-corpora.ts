@@ -12,6 +12,8 @@ export interface CopyCorpus {
   reindexSizes: number[];
   elasticdump: { limit: number; concurrency: number };
   pythonChunk: number;
+  /** Of the servers, where the lab's own is too small: bulks under way may take a tenth of it, and some clients send all at once. */
+  heap?: string;
 }
 
 export const sizes = ['kb', 'mixed', 'large'] as const;
@@ -98,6 +100,7 @@ export const corpora: Record<CopySize, CopyCorpus> = {
     title: 'documents of 1 to 5 MB, one in 30 of 20 MB',
     documents: 150,
     make: large,
+    heap: '2g',
     scanDocuments: 4,
     loadDocuments: [1, 3],
     // its buffer on the target has 100 MB: with the sizes of the others it fails

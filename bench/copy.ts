@@ -52,6 +52,7 @@ export async function benchCopy(options: CopyBenchOptions): Promise<boolean> {
     source: version,
     target: version,
     targetSettings: { 'reindex.remote.whitelist': '127.0.0.1:*' },
+    ...(corpus.heap === undefined ? {} : { heap: corpus.heap }),
     ...(options.profile === undefined ? {} : { profile: options.profile }),
   };
   return withBenchLab(clusters, async (lab) => {
