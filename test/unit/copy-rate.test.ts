@@ -3,7 +3,7 @@ import { pausing, criticalOf, strainOf, type Reading } from '../../activities/co
 import { rateOf, slowness, type Rate } from '../../activities/copy/rate';
 import { joinRates } from '../../activities/catch-up/round-rates';
 import { rateGate } from '../../activities/copy/rate-gate';
-import { pageSize, readingOf } from '../../activities/copy/part-reader';
+import { documentsOfScroll, firstDocuments, pageSize, readingOf } from '../../activities/copy/part-reader';
 import { workerRates } from '../../activities/copy/worker-rates';
 import type { Clusters } from '../../activities/elasticsearch/cluster';
 import { parseVersion } from '../../activities/elasticsearch/version';
@@ -197,6 +197,17 @@ test('who comes last and pauses for nothing waits for nothing that others have p
   expect([drain.target, drain.target.stopped]).toEqual([part.target, undefined]);
   await drain.target.enter();
   for (const each of [part, drain]) each.leave();
+});
+
+test.each([
+  // of a megabyte: what a document takes on disk, the first page, each page of a scroll
+  [undefined, 10, 1_000],
+  [0, 10, 1_000],
+  [500, 200, 1_000],
+  [4 << 10, 64, 256],
+  [2 << 20, 1, 10],
+])('of documents of %s bytes a first page has %i, and a scroll %i', (documentBytes, first, scroll) => {
+  expect([firstDocuments(documentBytes, 1 << 20), documentsOfScroll(documentBytes, 1 << 20)]).toEqual([first, scroll]);
 });
 
 test('asks for as many documents as fit, and for fewer when an answer was too large', () => {
