@@ -199,7 +199,10 @@ describeLong('workers and their server', () => {
     // it does go on: else nothing would be seen here
     const before = await documents();
     await waitUntil(documents, (found) => found > before, { what: 'what it goes on writing' });
-    await driver.tell('abort', run, '--yes', '--reason', 'test');
+    // the server may hand the decision to the one that is cut off, twice, 10 s each time: then it reaches the run without an answer
+    await driver.tell('abort', run, '--yes', '--reason', 'test').catch((error: Error) => {
+      if (!error.message.includes('the decision may still reach the run later')) throw error;
+    });
     const ended = await waitUntil(
       () => driver.status(run).catch(() => undefined),
       (status) => status?.endedAt !== undefined,
