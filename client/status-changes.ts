@@ -68,7 +68,8 @@ function stateLines(step: LiveStep, run: string): string[] {
   const lines = [`${step.id}: ${step.state}: ${about}`];
   if (step.state !== 'stuck') return lines;
   if (step.failure) lines.push(`  where: ${step.failure.where}`, `  remedy: ${step.failure.remedy}`);
-  lines.push(`  shardlift retry ${run} ${step.id}`, `  shardlift skip ${run} ${step.id} --reason '…'`);
+  lines.push(`  shardlift retry ${run} ${step.id}`);
+  if (!step.isUnskippable) lines.push(`  shardlift skip ${run} ${step.id} --reason '…'`);
   return lines;
 }
 

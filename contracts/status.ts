@@ -61,6 +61,8 @@ export interface StepStatus {
   summary?: string;
   failure?: FailureInfo;
   progress?: Progress;
+  /** What follows needs its result: where it is stuck it can be retried, or the run aborted. */
+  isUnskippable?: boolean;
 }
 
 export type BatchStage =

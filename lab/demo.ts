@@ -64,7 +64,18 @@ async function carryThrough(cli: Shardlift): Promise<number> {
   }
 }
 
+const usage = `Usage: npm run demo [-- --pair]
+
+Moves a real Elasticsearch cluster to another one on this machine, and has an independent reader look at the result. As root on
+Debian: hosts of its own, with systemd, sshd and NFS. Otherwise, and with --pair: two clusters on loopback and a shared directory.
+It takes 15 to 30 minutes the first time, and some 6 after it; nothing is left running.`;
+
 async function main(): Promise<number> {
+  const others = process.argv.slice(2).filter((each) => each !== '--pair');
+  if (others.length > 0) {
+    process.stdout.write(`${usage}\n`);
+    return others.every((each) => each === '--help' || each === '-h') ? 0 : 2;
+  }
   const seconds = startedSeconds();
   dismantleOnSignals();
   const lab = await startLab(process.argv.includes('--pair'));

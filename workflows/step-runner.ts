@@ -87,7 +87,8 @@ export class StepRunner {
   ): Promise<T | undefined> {
     const { id, phase, title, isSkippable = true } = definition;
     if (!isSkippable) this.unskippable.add(id);
-    const step: StepStatus = this.begin({ id, phase, title, state: 'pending', attempt: 0 });
+    const unskippable = isSkippable ? {} : { isUnskippable: true };
+    const step: StepStatus = this.begin({ id, phase, title, state: 'pending', attempt: 0, ...unskippable });
     let previousFailure: FailureInfo | undefined;
     for (;;) {
       await condition(() => !this.isPaused);

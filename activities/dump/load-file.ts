@@ -81,7 +81,9 @@ export async function loadFile(
       for (const { index } of pages) {
         if (known.has(index)) continue;
         // the files beside the data are called as the data is, whatever index the documents go to
-        await createFromFiles(target.cluster, directory, name.replace(/\.json(\.\w+)?$/, ''), index);
+        const from = name.replace(/\.json(\.\w+)?$/, '');
+        const isRenamed = options.index !== undefined && options.index !== from;
+        await createFromFiles(target.cluster, directory, from, { index, isRenamed });
         known.add(index);
       }
       const done = settled.next(block.through);

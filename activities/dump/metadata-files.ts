@@ -2,6 +2,7 @@ import { readFile, rename, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { Readable } from 'node:stream';
 import { compressions, type Compression } from '../../contracts/dump';
+import { classifyAnswer, readErrorAnswer } from '../elasticsearch/classify-error';
 import type { Cluster } from '../elasticsearch/cluster';
 import { permanent } from '../failure';
 import { compress, decompressed, extensionOf } from './compression';
@@ -78,9 +79,12 @@ async function textOf(bytes: Buffer): Promise<string> {
   return Buffer.concat(chunks).toString();
 }
 
-/** Given by the cluster that made the index, and refused by another. */
+/**
+ * Given by the cluster that made the index, and refused by another; and blocks, such as the one that a cutover leaves on its source:
+ * no document could be loaded.
+ */
 const ownSettings =
-  /^(uuid|creation_date(_string)?|provided_name|version|resize|history|frozen|verified_before_close|verified_read_only)$/;
+  /^(uuid|creation_date(_string)?|provided_name|version|resize|history|frozen|verified_before_close|verified_read_only|blocks)$/;
 
 /**
  * Makes the index as the files beside the data say; answers false where it is there already, which is left as it is. Twice:
@@ -90,7 +94,7 @@ export async function createFromFiles(
   cluster: Cluster,
   directory: string,
   from: string,
-  index: string,
+  { index, isRenamed }: { index: string; isRenamed: boolean },
 ): Promise<boolean> {
   const where = `/${encodeURIComponent(index)}`;
   const { status } = await cluster.request({ method: 'GET', path: `${where}/_settings/index.uuid`, allow: [404] });
@@ -99,17 +103,22 @@ export async function createFromFiles(
   const mapping = await read<{ mappings?: Record<string, unknown> }>(directory, from, index, 'mapping');
   const alias = await read<{ aliases?: object }>(directory, from, index, 'alias');
   const kept = Object.entries(settings?.settings?.index ?? {}).filter(([name]) => !ownSettings.test(name));
-  await cluster.request({
+  const made = await cluster.request<{ error?: { type?: string } }>({
     method: 'PUT',
     path: where,
+    allow: [400],
     body: {
       ...(kept.length > 0 ? { settings: { index: Object.fromEntries(kept) } } : {}),
       ...(mapping?.mappings ? { mappings: typeless(cluster, mapping.mappings, index) } : {}),
-      ...(alias?.aliases ? { aliases: alias.aliases } : {}),
+      // under another name it would answer beside the index that it was, for whoever asks the alias
+      ...(alias?.aliases && !isRenamed ? { aliases: alias.aliases } : {}),
     },
     timeoutMs: 60_000,
   });
-  return true;
+  if (made.status < 300) return true;
+  // another file of the same index, loaded beside this one
+  if (made.body.error?.type === 'resource_already_exists_exception') return false;
+  throw classifyAnswer(`target cluster, PUT ${where}`, readErrorAnswer(made.status, made.body));
 }
 
 /** What stands at the top of a mapping itself; any other name there is that of a type. */

@@ -56,7 +56,8 @@ export function createClusters(): Clusters & ByteClients {
     const probe = openClient('any', connection, credentials);
     let client = probe;
     try {
-      const root = await request<RootAnswer>(probe, side, { method: 'GET', path: '/' });
+      const root = await request<Partial<RootAnswer> | string>(probe, side, { method: 'GET', path: '/' });
+      if (!isRoot(root.body)) throw noElasticsearch(side);
       const version = readVersion(root.body);
       // The 7.17 client speaks to 6.x and 7.x; newer servers want the media types of their own major.
       // It takes a build without X-Pack, and what is not Elasticsearch, for something else, and refuses it.
@@ -161,6 +162,20 @@ interface RootAnswer {
     build_flavor?: string;
     minimum_index_compatibility_version?: string;
   };
+}
+
+/** A page of another service, or of a proxy, is an answer of success as well. */
+function isRoot(body: Partial<RootAnswer> | string): body is RootAnswer {
+  return typeof body === 'object' && typeof body.version?.number === 'string';
+}
+
+function noElasticsearch(side: Side): Error {
+  return permanent({
+    type: 'ClusterRequestFailed',
+    message: 'what answers there is neither Elasticsearch nor OpenSearch',
+    where: `${side} cluster, GET /`,
+    remedy: `correct ${side}.urls: address and port of the cluster's HTTP API`,
+  });
 }
 
 function readVersion(root: RootAnswer): Version {

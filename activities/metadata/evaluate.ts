@@ -57,9 +57,15 @@ export function createEvaluateActivities({
       );
       const digests = await digestsOf(source, input, definitions);
       const differences: Difference[] = [];
+      const grown = await alikeMappings(
+        source,
+        () => connect(input, 'target'),
+        input.runbook,
+        [...definitions].filter(([name]) => digests[`mappings ${name}`] !== input.digests[`mappings ${name}`]),
+      );
       for (const key of [...new Set([...Object.keys(input.digests), ...Object.keys(digests)])].sort()) {
         const [before, now] = [input.digests[key], digests[key]];
-        if (before === now) continue;
+        if (before === now || grown.has(key)) continue;
         const what = before === undefined ? 'is new' : now === undefined ? 'is gone' : 'was changed';
         differences.push({
           where: key,
@@ -132,6 +138,27 @@ async function evaluateIndices(
     }
     return items;
   });
+}
+
+/** Of mappings that were changed those that the target has by now: documents bring the fields that are mapped by themselves. */
+async function alikeMappings(
+  source: Cluster,
+  target: () => Promise<Cluster>,
+  runbook: MetadataInput['runbook'],
+  changed: readonly [string, SourceIndex][],
+): Promise<Set<string>> {
+  if (changed.length === 0) return new Set();
+  const to = await target();
+  const versions = { from: serverOf(source), target: serverOf(to), shape: shapeOf(runbook) };
+  const there = await readDefinitions(
+    to,
+    changed.map(([name]) => targetName(runbook, name)),
+  );
+  const alike = changed.filter(([name, definition]) => {
+    const onTarget = there.get(targetName(runbook, name));
+    return onTarget && whatDiffers(adaptIndex(definition, versions).body.mappings, onTarget.mappings) === '';
+  });
+  return new Set(alike.map(([name]) => `mappings ${name}`));
 }
 
 function conflict(kind: 'index-settings' | 'mappings', { settings, body }: AdaptedIndex, there: SourceIndex) {

@@ -133,7 +133,7 @@ function stuckWords(step: LiveStep, run: string, paint: Paint): string[] {
   }
   lines.push(
     `  try again:        ${paint.bold(`shardlift retry ${run} ${shellWord(step.id)}`)}`,
-    `  go on without it: shardlift skip ${run} ${shellWord(step.id)} --reason '…'`,
+    ...(step.isUnskippable ? [] : [`  go on without it: shardlift skip ${run} ${shellWord(step.id)} --reason '…'`]),
     `  undo and end:     shardlift abort ${run} --reason '…'`,
   );
   return lines;

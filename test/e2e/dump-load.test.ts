@@ -59,6 +59,8 @@ it.each(['none', 'gzip', 'zstd'] as const)('goes out and in again byte for byte:
   const index = await prepare(name, 3000);
   // a document over several lines comes to stand on one: its bytes are another document's
   await http(`${sharedPair().source}/${name}/_doc/lines?refresh=true`, 'DELETE');
+  // as a cutover leaves its source
+  await http(`${sharedPair().source}/${name}/_settings`, 'PUT', { 'index.blocks.write': true });
   const dumped = await activities.dumpIndex({ source: source(), index, directory, compression });
   expect(dumped).toMatchObject({ isDone: true, documents: 3000 });
   const loaded = await activities.loadFile({ target: target(), file: dumped.file, bulkBytes: 20_000 });
@@ -85,6 +87,26 @@ it.each(['none', 'gzip', 'zstd'] as const)('goes out and in again byte for byte:
   await expect(activities.dumpIndex({ source: source(), index, directory, compression })).rejects.toMatchObject({
     type: 'PathOccupied',
   });
+});
+
+it('two files at once into one index of another name: both are in it, and the alias stays with the first', async () => {
+  const names = ['dump-one', 'dump-two'];
+  const files: string[] = [];
+  for (const name of names) {
+    const index = await prepare(name, 300);
+    files.push((await activities.dumpIndex({ source: source(), index, directory, compression: 'none' })).file);
+  }
+  const into = 'dump-both';
+  const loaded = await Promise.all(files.map((file) => activities.loadFile({ target: target(), file, index: into })));
+  expect(loaded.map(({ isDone, refused }) => [isDone, refused])).toEqual([
+    [true, 0],
+    [true, 0],
+  ]);
+  await http(`${sharedPair().target}/${into}/_refresh`, 'POST');
+  const { body } = await http<{ count: number }>(`${sharedPair().target}/${into}/_count`);
+  // the same ids in both
+  expect(body.count).toBe(301);
+  expect((await http(`${sharedPair().target}/${into}/_alias`)).body).toEqual({ [into]: { aliases: {} } });
 });
 
 /** Throws out of the progress report: what a killed process leaves behind is the same, a file without its checkpoint. */

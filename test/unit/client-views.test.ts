@@ -26,6 +26,11 @@ describe('status', () => {
   test('says for every state of a person what moves it on', () => {
     expect(statusView(runningStatus(), options)).toContain('shardlift retry logs batch-0002/restore');
     expect(statusView(runningStatus(), options)).toContain("shardlift skip logs batch-0002/restore --reason '…'");
+    const [checks] = runningStatus().steps;
+    const needed = { ...checks!, state: 'stuck' as const, isUnskippable: true };
+    const preflight = statusView(runningStatus({ steps: [needed], batches: [] }), options);
+    expect(preflight).toContain('shardlift retry logs preflight/checks');
+    expect(preflight).not.toContain('shardlift skip');
     expect(statusView(waitingStatus(), options)).toContain("shardlift approve logs cutover --reason '…'");
     expect(statusView(runningStatus({ isPaused: true }), options)).toContain('shardlift resume logs');
   });

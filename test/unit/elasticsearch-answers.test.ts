@@ -2,7 +2,9 @@ import http from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { ApplicationFailure } from '@temporalio/common';
 import { openByteClient } from '../../activities/elasticsearch/byte-client';
+import { createClusters } from '../../activities/elasticsearch/cluster';
 import { openClient } from '../../activities/elasticsearch/raw-client';
+import { runbookOf } from '../support/fixtures';
 import { startLossyProxy, type Fault, type LossyProxy } from '../support/lossy-proxy';
 
 /** A server that answers with what it was asked, as Elasticsearch does with the id that it was given. */
@@ -14,6 +16,7 @@ beforeAll(async () => {
   server = http.createServer((request, response) => {
     request.resume().on('end', () => {
       if (request.url === '/never') return void isAsked();
+      if (request.url === '/page/') return void response.end('<!DOCTYPE html>');
       const body = JSON.stringify({ asked: request.url, version: { number: '8.19.0' } });
       const opaque = request.headers['x-opaque-id'];
       const headers = { 'content-type': 'application/json', 'x-elastic-product': 'Elasticsearch' };
@@ -100,6 +103,16 @@ test.each(
   } finally {
     await client.close();
   }
+});
+
+test('a page in place of a cluster is told as what it is', async () => {
+  const clusters = createClusters();
+  const runbook = runbookOf('r', { source: { urls: [`${proxy.url}/page`] } });
+  await expect(clusters.connect(runbook, 'source')).rejects.toMatchObject({
+    message: 'what answers there is neither Elasticsearch nor OpenSearch',
+    nonRetryable: true,
+  });
+  await clusters.close();
 });
 
 test.each([7, 8, 9, 'any'] as const)(
