@@ -128,8 +128,9 @@ test('tiny indices share activities, and a killed worker loses its place in none
       [/include: .*/, "include: ['shop-tiny-*']"],
       [/index.number_of_shards: 2/, 'index.number_of_shards: 1'],
       [/gates: \[\]/, 'gates: []\nbatches: { maxIndices: 1000 }'],
-      // a group takes some 3 s, and what is left once workers are killed longer than their loss takes to be noticed
-      [/bulkBytes: .*/, `bulkBytes: 50kb\n    docsPerSec: ${tiny}`],
+      // a group takes some 6 s, so that a busy machine sees the first ones in their midst; and what is left once workers are killed
+      // takes longer than it takes to notice their loss
+      [/bulkBytes: .*/, `bulkBytes: 50kb\n    docsPerSec: ${tiny / 2}`],
     ]),
   );
   const copied = async () => (await statusOf(operator, run).catch(() => undefined))?.batches[0];
