@@ -13,7 +13,7 @@ interface MappingChange {
 /** Mappings, deeply: the order of fields means nothing, the order in lists does. */
 export function compareMappings(source: unknown, target: unknown): Findings {
   const findings: Findings = { differences: [], adapted: [] };
-  for (const change of changesOf(withoutType(source), withoutType(target), [])) {
+  for (const change of changesOf(plain(source), plain(target), [])) {
     const rule = allowedMappings.find(({ path, when }) => path.test(change.path) && (when?.(change) ?? true));
     if (rule) findings.adapted.push(`mapping ${lastOf(change.path)}: ${rule.reason}`);
     else {
@@ -30,6 +30,14 @@ export function compareMappings(source: unknown, target: unknown): Findings {
 
 /** Keys that stand in a mapping itself; a level with none of them is the mapping type of a server before 7.0. */
 const ownKeys = ['properties', 'dynamic', 'dynamic_templates', 'runtime', 'date_detection', 'numeric_detection'];
+
+/** Without what says nothing: at the top `dynamic: true` is what it is unless given; below, it may undo what stands above. */
+function plain(mapping: unknown): unknown {
+  const typeless = withoutType(mapping);
+  if (!isRecord(typeless) || String(typeless['dynamic']) !== 'true') return typeless;
+  const { dynamic: _default, ...rest } = typeless;
+  return rest;
+}
 
 function withoutType(mapping: unknown): unknown {
   if (!isRecord(mapping)) return mapping;

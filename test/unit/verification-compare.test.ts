@@ -299,6 +299,14 @@ describe('compareSettings', () => {
 });
 
 describe('compareMappings', () => {
+  it('takes dynamic at the top for what it is unless given, and nowhere else', () => {
+    expect(compareMappings({ properties: {} }, { dynamic: 'true', properties: {} }).differences).toEqual([]);
+    expect(compareMappings({ dynamic: true }, { dynamic: 'true' }).differences).toEqual([]);
+    expect(compareMappings({ dynamic: 'strict' }, { dynamic: 'true' }).differences).toHaveLength(1);
+    const [below, unset] = [{ a: { dynamic: 'true', properties: {} } }, { a: { properties: {} } }];
+    expect(compareMappings({ properties: unset }, { properties: below }).differences).toHaveLength(1);
+  });
+
   it('knows no order of fields, but one in lists', () => {
     const a = { properties: { x: { type: 'text' }, y: { type: 'ip' } }, dynamic_templates: [{ a: {} }, { b: {} }] };
     const b = { dynamic_templates: [{ a: {} }, { b: {} }], properties: { y: { type: 'ip' }, x: { type: 'text' } } };
