@@ -47,7 +47,6 @@ export class StepRunner {
   readonly differences: Difference[] = [];
   isPaused = false;
   private readonly decisions = new Map<string, { verb: StepDecisionVerb; decision: Decision }>();
-  private readonly unskippable = new Set<string>();
   /** Intended changes that no activity has answered for yet. */
   private readonly intended = new Set<Change>();
   private activityCount = 0;
@@ -65,7 +64,7 @@ export class StepRunner {
     const step = this.steps.find((each) => each.id === id);
     if (!step) return `there is no step ${id}`;
     if (step.state !== 'stuck') return `the step ${id} is not stuck, it is ${step.state}`;
-    if (verb === 'skip' && this.unskippable.has(id))
+    if (verb === 'skip' && step.isUnskippable === true)
       return `the step ${id} cannot be skipped: what follows needs its result`;
     return undefined;
   }
@@ -86,7 +85,6 @@ export class StepRunner {
     body: (context: StepContext) => Promise<T>,
   ): Promise<T | undefined> {
     const { id, phase, title, isSkippable = true } = definition;
-    if (!isSkippable) this.unskippable.add(id);
     const unskippable = isSkippable ? {} : { isUnskippable: true };
     const step: StepStatus = this.begin({ id, phase, title, state: 'pending', attempt: 0, ...unskippable });
     let previousFailure: FailureInfo | undefined;

@@ -93,10 +93,7 @@ export function documentsOfScroll(documentBytes: number | undefined, targetBytes
   return Math.max(scrollPage.least, Math.min(scrollPage.most, fitting));
 }
 
-/**
- * How many documents to ask for, so that an answer has about the wanted bytes: by the size of the documents that came.
- * @param first before any came; see `firstDocuments`.
- */
+/** How many documents to ask for, so that an answer has about the wanted bytes: by the size of the documents that came. */
 export interface PageSize {
   readonly documents: number;
   came(documents: number, bytes: number): void;
@@ -104,6 +101,7 @@ export interface PageSize {
   wasTooLarge(): boolean;
 }
 
+/** @param first before any came; see `firstDocuments`. */
 export function pageSize(targetBytes: () => number, first: number, most = mostDocuments): PageSize {
   let documents = Math.min(first, most);
   return {
