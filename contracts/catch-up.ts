@@ -7,10 +7,12 @@ import type { Difference, RefusalCause } from './status';
 
 /** Inputs and results of catch-up, by sequence number and by a field; docs/catch-up.md says why it is right. */
 
-/** Goes from round to round as it is: whoever drives the rounds looks at nothing in it. */
+/** Goes from round to round as it is: whoever drives the rounds looks at `owed`, notes `searched`, and leaves the rest alone. */
 export interface CatchUpPositions extends ShardPositions {
   /** Shards where something was deleted, and it is not known yet what: their ids are still to be compared. */
   owed?: number[];
+  /** By shard: the position that the last search for deletes began with. */
+  searched?: Record<number, number>;
   /** By shard: what the target has documents of, above its position; a source that is behind it has lost writes, too. */
   ahead?: Record<number, number>;
   /** By shard, after a restore: where catch-up began. Up to here both sides have the same sequence numbers. */
@@ -33,10 +35,14 @@ export interface RefusedRange {
   causes: RefusalCause[];
 }
 
+/** Of the workflow that follows the source: its rounds, and the search for deletes beside them. */
+export const roundStep = 'catch-up/round';
+export const deletesStep = 'catch-up/deletes';
+
 /**
- * What is done about deletes. search: where the sequence has holes. defer: holes are noted, and searched in a later round;
- * for large shards, whose ids take longer to compare than a round should. compare: every shard's count is compared, holes
- * or not; for the last round, when the source is written to no more.
+ * What a round does about deletes. defer: by sequence number, shards whose sequence has holes are noted, and what the target
+ * has too many of is counted; `searchDeletes` finds them, beside the rounds. compare: every shard's count is compared, holes
+ * or not, and what was deleted is found; for the last rounds, when the source is written to no more.
  *
  * What is followed by a field knows of deletes only by comparing ids and versions of both sides: that is done with search and
  * compare, and not with defer.
@@ -59,8 +65,8 @@ export interface CatchUpRound extends CopyTotals {
   /** Of the next round. */
   positions: CatchUpPositions[];
   deleted: number;
-  /** How long deletes were searched for, by sequence number; left out by workers of an earlier version. */
-  searchMs?: number;
+  /** false where a shard was brought only as far as one round goes, and not up to its checkpoint. */
+  isWhole?: boolean;
   /** Among `written`: documents that began anew at the source with a lower version than the target had. */
   replaced: number;
   /**
@@ -76,6 +82,19 @@ export interface CatchUpRound extends CopyTotals {
   differences: Difference[];
   /** What could not be read, and may be in the next round: nothing is drained as long as something stands here. */
   unread: Difference[];
+}
+
+export interface DeletesInput extends OwnedInput {
+  step: string;
+  /** Of indices with shards that owe a search. */
+  positions: CatchUpPositions[];
+  limits: PartLimits;
+}
+
+export interface DeletesFound {
+  deleted: number;
+  /** Every shard that was asked for could be searched: what was deleted below these positions is gone from the target. */
+  isWhole: boolean;
 }
 
 export interface BeginCatchUpInput extends IndicesInput {
@@ -125,6 +144,8 @@ export interface CatchUpActivities {
   /** `index.gc_deletes` of the target's indices to 0s, which the rounds need; and where they begin. */
   beginCatchUp(input: BeginCatchUpInput): Promise<StepOutcome & { positions: CatchUpPositions[] }>;
   catchUpRound(input: CatchUpRoundInput): Promise<CatchUpRound>;
+  /** By sequence number: finds what was deleted in the shards that owe it, and deletes it, while rounds go on. */
+  searchDeletes(input: DeletesInput): Promise<DeletesFound>;
   /** The selection read anew, for what has appeared and what was deleted. Reads only. */
   readSeries(input: SeriesInput): Promise<SeriesNow>;
   /** `index.gc_deletes` as on the source again. */

@@ -51,7 +51,7 @@ export interface CatchUpInput extends OwnedInput {
   wantsRetry?: boolean;
   /** Set when it continues as new. */
   carried?: CatchUpStatus;
-  /** And when both sides were compared last, or deletes searched for, ISO 8601; and how long a search took. */
+  /** And when both sides were compared last, or a search for deletes ended, ISO 8601; and how long that search took. */
   comparedAt?: string;
   searchMs?: number;
 }

@@ -42,6 +42,7 @@ const presets: Partial<Record<keyof All, ActivityOptions>> = {
   readPositions: documents,
   beginCatchUp: survey,
   catchUpRound: documents,
+  searchDeletes: documents,
   readSeries: survey,
   endCatchUp: survey,
   finalizeIndices: follow,

@@ -10,6 +10,7 @@ import {
 } from '@temporalio/workflow';
 import {
   isByField,
+  roundStep,
   type CatchUpPositions,
   type CatchUpRound,
   type DeletesMode,
@@ -22,6 +23,7 @@ import { parseDuration } from '../contracts/durations';
 import type { CatchUpStatus } from '../contracts/status';
 import type { CatchUpAnswer, CatchUpInput } from '../contracts/workflow-inputs';
 import { now } from './clock';
+import { DeletesSearch, type DeletesSearched } from './deletes-search';
 import {
   catchUpChangedSignal,
   catchUpQuery,
@@ -31,6 +33,7 @@ import {
   indicesJoinedSignal,
   retryFailedSignal,
 } from './messages';
+import { orStopped } from './or-stopped';
 import { Series, seriesShown } from './series';
 import { StepRunner, type StepContext } from './step-runner';
 
@@ -38,13 +41,8 @@ import { StepRunner, type StepContext } from './step-runner';
 const mostDifferences = 100;
 /** A drain ends when the source has nothing new so many times in a row: the second round compares counts once more. */
 const quietRounds = 2;
-/**
- * Between two searches for deletes there is so many times as long as a search took, so that adds and updates wait for them a
- * third of the time at most, however long the ids of large shards take to compare. More rest would have more to be searched for.
- */
-const restAfterSearch = 2;
-/** And no more: a search has perhaps waited for a cluster in need, and what was deleted meanwhile keeps the lag above what is wanted. */
-const mostRestMs = 15 * 60_000;
+/** A search for deletes that is under way is not stopped for a history that has become long, unless it is longer than that. */
+const mostHistory = 30_000;
 
 /**
  * Keeps the target in step with a live source, round after round, until it is told to drain; a child of the run that
@@ -71,7 +69,7 @@ export async function catchUpWorkflow(input: CatchUpInput): Promise<CatchUpAnswe
     if (!isCancellation(error)) throw error;
     return catchUp.status;
   } finally {
-    await CancellationScope.nonCancellable(() => catchUp.told);
+    await CancellationScope.nonCancellable(() => catchUp.ended());
   }
 }
 
@@ -93,10 +91,10 @@ class CatchUp {
   private pausable: CancellationScope | undefined;
   /** What the run was told last: rounds without news are not told. */
   private shown = '';
-  /** When both sides were compared last, where only that shows what was deleted; or when this began. */
+  /** By a field: when both sides were compared last, as only that shows what was deleted; or when this began. */
   private comparedAt: string;
-  /** Of the last search for deletes by sequence number, how long it took. */
-  private searchMs: number;
+  /** By sequence number. */
+  private readonly search: DeletesSearch;
 
   constructor(private readonly input: CatchUpInput) {
     this.runner = new StepRunner(() => this.tell());
@@ -104,7 +102,12 @@ class CatchUp {
     this.positions = input.positions;
     this.isDraining = input.isDraining;
     this.comparedAt = input.comparedAt ?? now();
-    this.searchMs = input.searchMs ?? 0;
+    this.search = new DeletesSearch(
+      input,
+      this.runner,
+      () => limitsOf(input.runbook, this.isDraining),
+      (found) => this.takeSearched(found),
+    );
     this.wantsRetry = input.wantsRetry ?? false;
     this.status = input.carried ?? {
       kind: input.catchUp.kind,
@@ -127,6 +130,7 @@ class CatchUp {
     this.isDraining = true;
     this.tell();
     this.pausable?.cancel();
+    this.search.cancel();
   }
 
   handOver(): void {
@@ -149,26 +153,33 @@ class CatchUp {
 
   pause(isPaused: boolean): void {
     this.runner.isPaused = isPaused;
+    if (isPaused) this.search.cancel();
     this.tell();
+  }
+
+  /** Nothing of it goes on any more, and the run has heard all. */
+  async ended(): Promise<void> {
+    await this.search.stop();
+    await this.told;
   }
 
   async follow(): Promise<CatchUpAnswer> {
     let quiet = 0;
     for (;;) {
       if (this.isHandedOver) {
+        await this.search.stop();
         await this.heard();
         return { ...this.status, next: this.next() };
       }
       const startedAt = now();
       const wasDraining = this.isDraining;
+      // it compares, and counts must not change under it
+      if (wasDraining) await this.search.stop();
       const deletes = wasDraining ? 'compare' : this.deletesNow(startedAt);
       const round = await this.round(deletes);
       this.take(round, startedAt);
       // counted from its end: one that takes longer than the pause between two must not be all that is done
-      if (deletes !== 'defer') {
-        this.comparedAt = now();
-        this.searchMs = round.searchMs ?? 0;
-      }
+      if (deletes !== 'defer') this.comparedAt = now();
       const isWhole = this.series?.isWhole ?? true;
       const isQuiet = isWhole && round.lag === 0 && round.written + round.deleted === 0 && round.unread.length === 0;
       quiet = wasDraining && isQuiet ? quiet + 1 : 0;
@@ -178,7 +189,9 @@ class CatchUp {
         this.tell();
         return this.status;
       }
-      if (workflowInfo().continueAsNewSuggested) {
+      const { continueAsNewSuggested, historyLength } = workflowInfo();
+      if (continueAsNewSuggested && (!this.search.isUnderWay || historyLength > mostHistory)) {
+        await this.search.stop();
         await this.heard();
         if (this.isHandedOver) continue;
         return continueAsNew<typeof catchUpWorkflow>(this.next());
@@ -211,13 +224,11 @@ class CatchUp {
     await condition(isNews, input.catchUp.interval);
   }
 
-  /** By sequence number deletes show as holes, and are searched for then. By a field both sides are compared for them, if asked. */
+  /** By a field both sides are compared for them, if asked. By sequence number they show as holes, and are searched for beside the rounds. */
   private deletesNow(at: string): DeletesMode {
     const { compareDeletesEvery } = this.input.catchUp;
+    if (!isByField(this.input.catchUp) || compareDeletesEvery === undefined) return 'defer';
     const sinceMs = Date.parse(at) - Date.parse(this.comparedAt);
-    if (!isByField(this.input.catchUp))
-      return sinceMs >= Math.min(this.searchMs * restAfterSearch, mostRestMs) ? 'search' : 'defer';
-    if (compareDeletesEvery === undefined) return 'defer';
     return sinceMs >= parseDuration(compareDeletesEvery) ? 'search' : 'defer';
   }
 
@@ -225,7 +236,7 @@ class CatchUp {
     const retryRefused = this.wantsRetry;
     this.wantsRetry = false;
     const round = await this.runner.run(
-      { id: 'catch-up/round', phase: 'catch-up', title: 'catch up with the source', isSkippable: false },
+      { id: roundStep, phase: 'catch-up', title: 'catch up with the source', isSkippable: false },
       async (step) => {
         this.isRounding = true;
         try {
@@ -247,8 +258,6 @@ class CatchUp {
     const { runbook } = this.input;
     for (;;) {
       const limits = limitsOf(runbook, this.isDraining);
-      // begun anew for the drain, which compares in the rounds after this one
-      const isSearched = !this.isDraining || deletes !== 'search' || isByField(this.input.catchUp);
       const bring = () =>
         step.activities.catchUpRound({
           run,
@@ -257,7 +266,7 @@ class CatchUp {
           step: step.id,
           positions: this.positions,
           limits,
-          deletes: isSearched ? deletes : 'defer',
+          deletes,
           ...(retryRefused ? { retryRefused } : {}),
         });
       const done = limits.pauseAbove ? await this.untilDrain(bring) : await bring();
@@ -268,17 +277,13 @@ class CatchUp {
   /**
    * A round that may pause by itself, perhaps for as long as a disk is full: where the drain begins meanwhile writers wait for
    * it, and nobody knows here whether it has paused. So it is told to stop, and answers nothing: it is begun anew from the same
-   * positions, without such limits. One that comes to its end all the same counts; one that fails just then is begun
-   * anew, too, as what is to stop is not tried again by Temporal. @throws the cancellation of an abort.
+   * positions, without such limits.
    */
   private async untilDrain<Answer>(bring: () => Promise<Answer>): Promise<Answer | undefined> {
     const scope = new CancellationScope();
     this.pausable = scope;
     try {
-      return await scope.run(bring);
-    } catch (error) {
-      if (CancellationScope.current().consideredCancelled || !scope.consideredCancelled) throw error;
-      return undefined;
+      return await orStopped(scope, bring);
     } finally {
       this.pausable = undefined;
     }
@@ -286,14 +291,15 @@ class CatchUp {
 
   private take(round: CatchUpRound, startedAt: string): void {
     const { status } = this;
-    this.positions = round.positions;
+    this.positions = this.search.noted(round.positions);
     status.rounds += 1;
     status.lag = round.lag + (this.series?.waiting ?? 0);
     status.written += round.written;
     status.deleted += round.deleted;
-    // Everything that was acknowledged before the round began is on the target now, deletes too.
+    // What was acknowledged before the round began is on the target now; deletes, too, or once a search has found them.
+    const isInStep = round.unread.length === 0 && round.isWhole !== false && (this.series?.isWhole ?? true);
     const isOwed = round.positions.some(({ owed = [] }) => owed.length > 0);
-    if (round.unread.length === 0 && !isOwed && (this.series?.isWhole ?? true)) status.inStepAt = startedAt;
+    if (isInStep && !isOwed) status.inStepAt = startedAt;
     const seconds = (Date.parse(now()) - Date.parse(startedAt)) / 1000;
     const rate = seconds > 0 ? (round.written + round.deleted) / seconds : 0;
     if (rate > 0) status.rate = rate;
@@ -302,6 +308,14 @@ class CatchUp {
     status.differences = [...(this.series?.told ?? []), ...round.differences].slice(0, mostDifferences);
     status.unread = round.unread;
     this.tell();
+    const isAtWork = !this.isDraining && !this.isHandedOver && !this.runner.isPaused;
+    if (isAtWork) this.search.beginIfDue(this.positions, isInStep ? startedAt : undefined);
+  }
+
+  private takeSearched({ deleted, inStepAt = '' }: DeletesSearched): void {
+    this.status.deleted += deleted;
+    this.positions = this.search.noted(this.positions);
+    if (inStepAt > (this.status.inStepAt ?? '')) this.status.inStepAt = inStepAt;
   }
 
   private next(): CatchUpInput {
@@ -311,8 +325,8 @@ class CatchUp {
       ...(this.series ? { series: this.series.state } : {}),
       isPaused: this.runner.isPaused,
       isDraining: this.isDraining,
-      comparedAt: this.comparedAt,
-      searchMs: this.searchMs,
+      comparedAt: isByField(this.input.catchUp) ? this.comparedAt : this.search.endedAt,
+      searchMs: this.search.tookMs,
       wantsRetry: this.wantsRetry,
       carried: { ...this.status, steps: [] },
     };

@@ -14,6 +14,7 @@ import {
   type StepDecision,
   type TuneDecision,
 } from '../contracts/decisions';
+import { deletesStep, roundStep } from '../contracts/catch-up';
 import { batchName, batchWorkflowId, catchUpWorkflowId } from '../contracts/ids';
 import type { SelectionNow } from '../contracts/cluster-activities';
 import type { MigrationPlan } from '../contracts/plan';
@@ -502,7 +503,7 @@ export class RunBoard {
 
 /** Steps of the child that follows the source, and not of the run itself. */
 function isOfCatchUp(step: string): boolean {
-  return step === 'catch-up/round';
+  return step === roundStep || step === deletesStep;
 }
 
 export function isUnderWay(batch: BatchStatus): boolean {

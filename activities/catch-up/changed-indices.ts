@@ -200,3 +200,20 @@ async function rolledOver(
   }
   return differences;
 }
+
+/** Which of them are not the index any more that was read. */
+export async function madeAnew(positions: readonly CatchUpPositions[], source: Cluster): Promise<string[]> {
+  const names = positions.map(({ index }) => index);
+  const settings = await readSettings(source, names, ['index.uuid']);
+  return positions
+    .filter((position) => changeOf(position, settings.get(position.index)?.['index.uuid']) !== undefined)
+    .map(({ index }) => index);
+}
+
+/** Whether the index is no more the open one that a round, or a search for deletes, began with. */
+export async function isLost(position: CatchUpPositions, source: Cluster): Promise<boolean> {
+  const { index } = position;
+  const uuid = (await readSettings(source, [index], ['index.uuid'])).get(index)?.['index.uuid'];
+  if (changeOf(position, uuid) !== undefined) return true;
+  return (await readStates(source, [index])).get(index)?.isOpen !== true;
+}

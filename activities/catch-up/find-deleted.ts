@@ -1,8 +1,11 @@
 import { heartbeat } from '../context';
 import type { Page } from '../copy/cut-hits';
+import type { Cluster } from '../elasticsearch/cluster';
+import { deleteAbsent } from './delete-documents';
 import { bucketOf, bucketsFor, idDigest, type IdDigest } from './id-digest';
 import { getDocuments, type DocumentKey } from './documents';
 import { idOf, keyOfHit, readIds, wholePage } from './read-ids';
+import { refresh } from './read-shards';
 import { ask, pathOf, type Place } from './requests';
 import { differingRanges, type SeqNoRange } from './restored-ranges';
 
@@ -10,7 +13,7 @@ import { differingRanges, type SeqNoRange } from './restored-ranges';
 export interface ShardGroup {
   source: Place;
   target: Place;
-  /** With what has been written to the target of each: everything up to this sequence number. */
+  /** With the last sequence number that counts: all that has been written to the target, or that the source has. */
   sourceShards: { shard: number; through: number }[];
   /** With the last sequence number that each has given. */
   targetShards: { shard: number; through: number }[];
@@ -34,7 +37,10 @@ const mostAbove = 5_000;
  * holds what the source holds up to there, what was deleted, and the earlier version of what was written again above:
  * the last is looked up, and the rest is a difference of counts. Nothing is read but counts as long as it is 0.
  */
-export async function countSurplus({ source, target, sourceShards, targetShards }: ShardGroup): Promise<Surplus> {
+export async function countSurplus(
+  { source, target, sourceShards, targetShards }: ShardGroup,
+  targetCluster: Cluster,
+): Promise<Surplus> {
   let expected = 0;
   const above: DocumentKey[] = [];
   for (const { shard, through } of sourceShards) {
@@ -45,6 +51,8 @@ export async function countSurplus({ source, target, sourceShards, targetShards 
     if (above.length > mostAbove) return 'busy';
   }
   const earlier = (await getDocuments(target, above)).filter(({ isThere }) => isThere).length;
+  // a search for deletes may go on meanwhile: what was looked up is to be counted as it was seen
+  if (above.length > 0) await refresh(targetCluster, [target.index]);
   let found = 0;
   for (const { shard } of targetShards) found += await countOf(target, shard);
   return found - expected - earlier;
@@ -86,6 +94,19 @@ async function countOf(place: Place, shard: number): Promise<number> {
   return answer.count;
 }
 
+/** Of both sides; everything that lies on the target and not on the source is deleted there. Answers how much that was. */
+export async function deleteSuspects(
+  group: ShardGroup,
+  uuid: string,
+  { source: sourceCluster, target: targetCluster }: { source: Cluster; target: Cluster },
+): Promise<number> {
+  const { source, target } = group;
+  let deleted = 0;
+  for await (const found of suspects(group))
+    deleted += await deleteAbsent({ uuid, source, target, sourceCluster, targetCluster }, found);
+  return deleted;
+}
+
 /** Documents looked up at once; the buckets of a digest are taken in portions of about so many. */
 const mostCandidates = 50_000;
 
@@ -94,7 +115,7 @@ const mostCandidates = 50_000;
  * Each is to be asked for at the source before anything is done about it. Memory is that of the digests and of a portion,
  * whatever the shards' size; the ids are read once on the source, and on the target once and again for each portion.
  */
-export async function* suspects(group: ShardGroup): AsyncGenerator<DocumentKey[]> {
+async function* suspects(group: ShardGroup): AsyncGenerator<DocumentKey[]> {
   let documents = 0;
   for (const { shard } of group.targetShards) documents += await countOf(group.target, shard);
   const buckets = bucketsFor(documents);

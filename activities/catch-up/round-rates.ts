@@ -1,4 +1,4 @@
-import type { CatchUpRoundInput } from '../../contracts/catch-up';
+import type { CatchUpRoundInput, DeletesInput } from '../../contracts/catch-up';
 import { heartbeatAgain } from '../context';
 import type { RateGate } from '../copy/rate-gate';
 import type { PartRates, WorkerRates } from '../copy/worker-rates';
@@ -20,6 +20,11 @@ export function joinRates(rates: WorkerRates, { runbook, limits }: CatchUpRoundI
       for (const each of [first, ...others]) each.leave();
     },
   };
+}
+
+/** A search for deletes writes no documents: it waits as its worker's parts do, and takes no bulks from them. */
+export function joinQuietly(rates: WorkerRates, { runbook, limits: { pauseAbove } }: DeletesInput): PartRates {
+  return rates.join(runbook, { bulksInFlight: 0, pauseAbove, onChange: () => undefined });
 }
 
 /** What a round asks for waits while its cluster is in need: lookups and deletes, too. What was opened is closed all the same. */

@@ -3,17 +3,17 @@ import { mergeCauses } from '../../contracts/refusals';
 import type { RefusalCause } from '../../contracts/status';
 import { heartbeat, throwIfCancelled } from '../context';
 import { followByField } from './by-field';
-import { changeOf, lookAtIndices, type Followed } from './changed-indices';
+import { isLost, lookAtIndices, madeAnew, type Followed } from './changed-indices';
 import { refusedNow, withRange } from './refused-ranges';
 import { readAtOnce } from './round-rates';
-import { readSettings, readShards, readStates, refresh } from './read-shards';
+import { readShards, refresh } from './read-shards';
 import { atOnce } from './requests';
-import { searchDeletes } from './search-deletes';
+import { settleDeletes } from './settle-deletes';
 import { addWritten, shared, writeAhead, writeShard, type CatchUpSides, type ShardOperations } from './write-shard';
 
 /** Indices that are looked at together: their checkpoints are no older than it takes to follow them. */
 const indicesAtOnce = 100;
-const searchesAtOnce = 2;
+const settledAtOnce = 2;
 /** Of a shard in one round: what a killed round does again is bounded, however far behind the target is. */
 const mostOperations = 250_000;
 
@@ -31,6 +31,7 @@ export async function catchUpRound(input: CatchUpRoundInput, sides: CatchUpSides
     bytes: 0,
     deleted: 0,
     replaced: 0,
+    isWhole: true,
     lag: 0,
     causes: [],
     refusedNow: [],
@@ -69,7 +70,7 @@ async function followIndices(
       await act();
     } catch (error) {
       throwIfCancelled(sides.signal);
-      if (!(await isLost(position, sides))) throw error;
+      if (!(await isLost(position, sides.source))) throw error;
       lost.add(index);
     }
   }
@@ -85,7 +86,7 @@ async function followIndices(
   const written = await writeAll(moved, whileItIsThere, input, sides, round);
   // what was read is only of the index that it was asked of if that one is still there
   const ofShards = new Map(written.map(({ followed: { position } }) => [position.index, position]));
-  for (const index of await madeAnew([...ofShards.values()], sides)) lost.add(index);
+  for (const index of await madeAnew([...ofShards.values()], sides.source)) lost.add(index);
   // before any is added, which may join those that are there
   for (const { index, again } of written) {
     const position = reached.get(index);
@@ -99,17 +100,18 @@ async function followIndices(
     if (again) continue;
     position.seqNos[shard] = toSeqNo;
     if (ahead !== undefined) position.ahead = { ...position.ahead, [shard]: ahead };
-    if (hasHoles || !isWhole) position.owed = [...new Set([...(position.owed ?? []), shard])];
+    if (hasHoles) position.owed = [...new Set([...(position.owed ?? []), shard])];
+    if (!isWhole) round.isWhole = false;
   }
   const followed = await followByField(byField, input, sides, round, whileItIsThere);
-  for (const index of await madeAnew([...followed.values()], sides)) lost.add(index);
+  for (const index of await madeAnew([...followed.values()], sides.source)) lost.add(index);
   for (const [index, position] of followed) if (!lost.has(index)) reached.set(index, position);
-  const searchedFromMs = performance.now();
-  await atOnce(searchesAtOnce, bySequence, (followed) =>
+  const mode = input.deletes === 'compare' ? 'compare' : 'defer';
+  await atOnce(settledAtOnce, bySequence, (followed) =>
     whileItIsThere(followed, async () => {
       const position = reached.get(followed.position.index);
       if (!position || lost.has(position.index)) return;
-      const { deleted, surplus, missing, owed } = await searchDeletes({ ...followed, position }, input.deletes, sides);
+      const { deleted, surplus, missing, owed } = await settleDeletes({ ...followed, position }, mode, sides);
       round.deleted += deleted;
       round.lag += surplus;
       if (missing > 0)
@@ -121,7 +123,6 @@ async function followIndices(
       if (owed.length > 0) position.owed = owed;
     }),
   );
-  round.searchMs = (round.searchMs ?? 0) + Math.round(performance.now() - searchedFromMs);
   const stillThere = [...reached.values()].filter(({ index }) => !lost.has(index));
   round.lag += await lagOf(stillThere, bySequence, sides);
   // what became of the others is told by the next round, which finds them so
@@ -213,22 +214,6 @@ async function writeAll(
     }),
   );
   return done;
-}
-
-async function madeAnew(positions: readonly CatchUpPositions[], { source }: CatchUpSides): Promise<string[]> {
-  const names = positions.map(({ index }) => index);
-  const settings = await readSettings(source, names, ['index.uuid']);
-  return positions
-    .filter((position) => changeOf(position, settings.get(position.index)?.['index.uuid']) !== undefined)
-    .map(({ index }) => index);
-}
-
-/** Whether the index is no more the open one that the round began with. */
-async function isLost(position: CatchUpPositions, { source }: CatchUpSides): Promise<boolean> {
-  const { index } = position;
-  const uuid = (await readSettings(source, [index], ['index.uuid'])).get(index)?.['index.uuid'];
-  if (changeOf(position, uuid) !== undefined) return true;
-  return (await readStates(source, [index])).get(index)?.isOpen !== true;
 }
 
 /** What the source has done since: the round's own time, and what it left. */

@@ -5,9 +5,12 @@ import { chunkNames, indexPath } from './index-names';
 /** A flush writes what an async translog left in memory. */
 const flushTimeoutMs = 300_000;
 
-/** Both must have reached every shard that is there: after that nothing of an async translog is lost with a node. */
+/**
+ * Refreshes and flushes. Both must have reached every shard that is there: after that nothing of an async translog is lost
+ * with a node. At once: whoever calls has no writes under way, and the segments that both write are the same.
+ */
 export async function flushAll(target: Cluster, names: string[], onDone?: (verb: string) => void): Promise<void> {
-  for (const verb of ['_refresh', '_flush'] as const) {
+  async function ask(verb: '_refresh' | '_flush'): Promise<void> {
     for (const chunk of chunkNames(names)) {
       const { body } = await target.request<{ _shards?: { failed?: number; failures?: { reason?: unknown }[] } }>({
         method: 'POST',
@@ -26,4 +29,5 @@ export async function flushAll(target: Cluster, names: string[], onDone?: (verb:
       });
     }
   }
+  await Promise.all([ask('_refresh'), ask('_flush')]);
 }

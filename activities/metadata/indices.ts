@@ -80,14 +80,19 @@ export function createIndexActivities({
       const { step, indices } = input;
       const [source, target] = await connectBoth(clusters, input);
       const names = targetNames(input);
-      const adapted = await adaptAll(
+      // what somebody has deleted there since is told by the comparison
+      const present = await readSettings(target, [...names.values()], { ignoreMissing: true });
+      const flushing = flushAll(target, [...present.keys()], (verb) =>
+        heartbeat({ done: 0, total: indices.length, unit: 'indices', detail: verb }),
+      );
+      const reading = adaptAll(
         source,
         target,
         input,
         indices.map(({ name }) => name),
       );
-      // what somebody has deleted there since is told by the comparison
-      const present = await readSettings(target, [...names.values()], { ignoreMissing: true });
+      // together, as documents wait for both
+      const [adapted] = await Promise.all([reading, flushing]);
       const groups = new Map<string, string[]>();
       for (const { name } of indices) {
         const at = names.get(name)!;
@@ -101,9 +106,6 @@ export function createIndexActivities({
         const body = JSON.stringify(open);
         groups.set(body, [...(groups.get(body) ?? []), at]);
       }
-      await flushAll(target, [...present.keys()], (verb) =>
-        heartbeat({ done: 0, total: indices.length, unit: 'indices', detail: verb }),
-      );
       for (const [body, group] of groups) {
         for (const chunk of chunkNames(group)) {
           await target.request({

@@ -6,7 +6,13 @@ import { createRepositoryActivities } from '../../activities/snapshots/repositor
 import { createRestoreActivities } from '../../activities/snapshots/restore';
 import { markOf, markSetting } from '../../activities/snapshots/restored-indices';
 import { createSnapshotActivities } from '../../activities/snapshots/snapshot';
-import { positionsOfParts, type CatchUpPositions, type CatchUpRound, type DeletesMode } from '../../contracts/catch-up';
+import {
+  positionsOfParts,
+  type CatchUpPositions,
+  type CatchUpRound,
+  type DeletesFound,
+  type DeletesMode,
+} from '../../contracts/catch-up';
 import { ownerOf, snapshotName } from '../../contracts/ids';
 import type { IndexFacts, RepositoryPlan } from '../../contracts/plan';
 import type { MigrationRunbook } from '../../contracts/runbook';
@@ -52,6 +58,22 @@ async function factsOf(index: string): Promise<IndexFacts> {
   return indexOf(index, { uuid: found?.uuid ?? '', primaryShards: Number(found?.number_of_shards) });
 }
 
+async function killed<Answer>(
+  afterMs: number | undefined,
+  act: (environment: MockActivityEnvironment) => Promise<Answer>,
+): Promise<Answer | undefined> {
+  const environment = new MockActivityEnvironment();
+  const timer = afterMs === undefined ? undefined : setTimeout(() => environment.cancel(), afterMs);
+  try {
+    return await act(environment);
+  } catch (error) {
+    if (afterMs !== undefined) return undefined;
+    throw error;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
 /** The activities as a worker calls them, for one run. */
 function caller(run: string, runbook: MigrationRunbook) {
   const base = { run, runbook, owner: owner(run), step: 'test' };
@@ -61,6 +83,14 @@ function caller(run: string, runbook: MigrationRunbook) {
       const from = given ?? positionsOfParts([], indices);
       return (await activities.beginCatchUp({ ...base, indices, positions: from })).positions;
     },
+    /** As `round`, of the search beside it. */
+    async search(positions: CatchUpPositions[], killAfterMs?: number): Promise<DeletesFound | undefined> {
+      const owing = positions.filter(({ owed }) => owed);
+      const input = { ...base, positions: owing, limits };
+      return killed(killAfterMs, (environment) =>
+        environment.run<[typeof input], DeletesFound, typeof activities.searchDeletes>(activities.searchDeletes, input),
+      );
+    },
     /** Cancelled after so many milliseconds, if any are given: as a killed worker, it answers nothing. */
     async round(
       positions: CatchUpPositions[],
@@ -68,20 +98,10 @@ function caller(run: string, runbook: MigrationRunbook) {
       killAfterMs?: number,
       over: { retryRefused?: boolean } = {},
     ): Promise<CatchUpRound | undefined> {
-      const environment = new MockActivityEnvironment();
-      const timer = killAfterMs === undefined ? undefined : setTimeout(() => environment.cancel(), killAfterMs);
-      try {
-        const input = { ...base, positions, limits, deletes, ...over };
-        return await environment.run<[typeof input], CatchUpRound, typeof activities.catchUpRound>(
-          activities.catchUpRound,
-          input,
-        );
-      } catch (error) {
-        if (killAfterMs !== undefined) return undefined;
-        throw error;
-      } finally {
-        clearTimeout(timer);
-      }
+      const input = { ...base, positions, limits, deletes, ...over };
+      return killed(killAfterMs, (environment) =>
+        environment.run<[typeof input], CatchUpRound, typeof activities.catchUpRound>(activities.catchUpRound, input),
+      );
     },
   };
 }
@@ -89,10 +109,34 @@ function caller(run: string, runbook: MigrationRunbook) {
 async function whole(
   calls: ReturnType<typeof caller>,
   positions: CatchUpPositions[],
-  deletes: DeletesMode = 'search',
+  deletes: DeletesMode,
   over: { retryRefused?: boolean } = {},
 ) {
   return (await calls.round(positions, deletes, undefined, over)) as CatchUpRound;
+}
+
+/** A round, the search that it owes, and one more, which counts: together what they did. */
+async function searched(
+  calls: ReturnType<typeof caller>,
+  positions: CatchUpPositions[],
+  over: { retryRefused?: boolean } = {},
+): Promise<CatchUpRound> {
+  const first = await whole(calls, positions, 'defer', over);
+  if (!first.positions.some(({ owed }) => owed)) return first;
+  const { deleted } = (await calls.search(first.positions)) as DeletesFound;
+  const noted = first.positions.map((position) => {
+    const { owed = [], seqNos } = position;
+    return { ...position, searched: Object.fromEntries(owed.map((shard) => [shard, seqNos[shard] ?? -1])) };
+  });
+  const second = await whole(calls, noted, 'defer');
+  return {
+    ...second,
+    written: first.written + second.written,
+    replaced: first.replaced + second.replaced,
+    refused: first.refused + second.refused,
+    causes: [...first.causes, ...second.causes],
+    deleted,
+  };
 }
 
 const put = (index: string, id: string, body: unknown) => must(`${pair.source}/${index}/_doc/${id}`, 'PUT', body);
@@ -134,23 +178,23 @@ test('documents that were deleted and created again with a lower version, or the
   await put(index, 'same', { life: 1 });
   for (let n = 0; n < 3; n++) await put(index, 'soon', { life: 1, n });
   await put(index, 'gone', { life: 1 });
-  const first = await whole(calls, await calls.begin([await factsOf(index)]));
+  const first = await searched(calls, await calls.begin([await factsOf(index)]));
   expect(first).toMatchObject({ written: 4, replaced: 0, deleted: 0, lag: 0 });
   for (const id of ['lower', 'same', 'soon', 'gone']) await remove(index, id);
   await pause(500);
   await put(index, 'lower', { life: 2 });
   await put(index, 'same', { life: 2 });
-  const second = await whole(calls, first.positions);
+  const second = await searched(calls, first.positions);
   expect(second).toMatchObject({ written: 2, replaced: 1, deleted: 2, lag: 0, differences: [] });
   // right after the target was told to delete it
   await put(index, 'soon', { life: 2 });
   await put(index, 'lower', { life: 2, n: 2 });
-  const third = await whole(calls, second.positions);
+  const third = await searched(calls, second.positions);
   expect(third).toMatchObject({ written: 2, deleted: 0, lag: 0 });
   expect(await differences(index)).toEqual([]);
   expect((await readDocuments(pair.target, index)).size).toBe(3);
   // the same positions once more, as after a crash
-  expect(await whole(calls, first.positions)).toMatchObject({ deleted: 0, lag: 0 });
+  expect(await searched(calls, first.positions)).toMatchObject({ deleted: 0, lag: 0 });
   expect(await differences(index)).toEqual([]);
 });
 
@@ -167,16 +211,26 @@ test('a writer goes on while rounds are killed at random; both sides end equal, 
   const calls = caller('live', copyRunbook('live', { rename: [{ from: 'seq-live-*', to: 'moved-live-*' }] }));
   const writers = names.map((index, n) => startWriter(pair.source, index, { seed: seed + n, ids: 400 }));
   let positions = await calls.begin(await Promise.all(names.map(factsOf)));
-  const totals = { rounds: 0, killed: 0, written: 0, replaced: 0, deleted: 0, superseded: 0 };
+  const totals = { rounds: 0, searches: 0, killed: 0, written: 0, replaced: 0, deleted: 0, superseded: 0 };
+  const searches: Promise<void>[] = [];
   const lags: number[] = [];
   const wanted = Number(process.env['SHARDLIFT_TEST_ROUNDS'] ?? 8);
   const until = Date.now() + 120_000;
   let tookMs = 500;
   while (Date.now() < until && Math.min(totals.rounds, totals.killed) < wanted) {
-    const mode = random() < 0.25 ? 'defer' : 'search';
+    const isSearch = random() < 0.4;
     const killAfterMs = random() < 0.5 ? random() * tookMs : undefined;
     const begun = Date.now();
-    const round = await calls.round(positions, mode, killAfterMs);
+    // beside a round, as the workflow has it; sometimes that of a worker that was cut off goes on into the next one
+    if (isSearch) {
+      searches.push(
+        calls.search(positions, random() < 0.5 ? random() * tookMs : undefined).then((found) => {
+          totals.deleted += found?.deleted ?? 0;
+          totals[found ? 'searches' : 'killed']++;
+        }),
+      );
+    }
+    const round = await calls.round(positions, 'defer', killAfterMs);
     if (round) tookMs = Date.now() - begun;
     if (!round) totals.killed++;
     else {
@@ -185,13 +239,12 @@ test('a writer goes on while rounds are killed at random; both sides end equal, 
       totals.rounds++;
       totals.written += round.written;
       totals.replaced += round.replaced;
-      totals.deleted += round.deleted;
       totals.superseded += round.superseded;
       lags.push(round.lag);
     }
     await pause(random() * 100);
   }
-  await Promise.all(writers.map((writer) => writer.stop()));
+  await Promise.all([...writers.map((writer) => writer.stop()), ...searches]);
   const operations = writers.reduce((sum, writer) => sum + writer.operations, 0);
   const drained = Date.now();
   let last = await whole(calls, positions, 'compare');
@@ -269,7 +322,7 @@ test('takes over from a snapshot that was taken while the source was written to'
   let positions = await calls.begin(indices, before);
   expect(await gcDeletes()).toBe('0s');
   expect(positions[0]?.seqNos.every((seqNo) => seqNo > 0)).toBe(true);
-  for (let n = 0; n < 5; n++) ({ positions } = await whole(calls, positions));
+  for (let n = 0; n < 5; n++) ({ positions } = await searched(calls, positions));
   await writer.stop();
   let last = await whole(calls, positions, 'compare');
   for (let n = 0; last.lag > 0 && n < 5; n++) last = await whole(calls, last.positions, 'compare');
@@ -292,18 +345,18 @@ test('a few deleted ones among many are found by digests, shard by shard and by 
       http(`${pair.source}/${index}/_bulk`, 'POST', chosen.map(line).join(''));
     await lines(ids, (id) => `{"index":{"_id":"${id}"}}\n{"id":"${id}"}\n`);
     const calls = caller('many', copyRunbook('many'));
-    const first = await whole(calls, await calls.begin([await factsOf(index)]));
+    const first = await searched(calls, await calls.begin([await factsOf(index)]));
     expect(first).toMatchObject({ written: 20_000, deleted: 0 });
     // updates alone make holes, too: the counts tell them from deletes
     await lines(ids.slice(0, 500), (id) => `{"index":{"_id":"${id}"}}\n{"id":"${id}","n":2}\n`);
     await lines(ids.slice(0, 500), (id) => `{"index":{"_id":"${id}"}}\n{"id":"${id}","n":3}\n`);
-    const second = await whole(calls, first.positions);
+    const second = await searched(calls, first.positions);
     expect(second).toMatchObject({ written: 500, deleted: 0, lag: 0 });
     await lines([...gone], (id) => `{"delete":{"_id":"${id}"}}\n`);
     const deferred = await whole(calls, second.positions, 'defer');
     expect(deferred).toMatchObject({ deleted: 0, lag: 25 });
     const begun = Date.now();
-    expect(await whole(calls, deferred.positions)).toMatchObject({ deleted: 25, lag: 0, differences: [] });
+    expect(await searched(calls, deferred.positions)).toMatchObject({ deleted: 25, lag: 0, differences: [] });
     console.log(`${index}: 25 of 20000 found and deleted in ${Date.now() - begun} ms`);
     expect(await differences(index)).toEqual([]);
   }
@@ -316,22 +369,22 @@ test('refused documents are told, do not stop the rest, and do not hide deleted 
   await makeTarget('refused', index, { number_of_shards: 1 }, mappings);
   const calls = caller('refused', copyRunbook('refused'));
   for (const id of ['a', 'b', 'c']) await put(index, id, { n: 1 });
-  const first = await whole(calls, await calls.begin([await factsOf(index)]));
+  const first = await searched(calls, await calls.begin([await factsOf(index)]));
   await put(index, 'bad', { n: 1, other: true });
   await remove(index, 'b');
-  const second = await whole(calls, first.positions);
+  const second = await searched(calls, first.positions);
   expect(second).toMatchObject({ refused: 1, deleted: 1, lag: 0, causes: [{ index, count: 1, example: 'bad' }] });
   expect([...(await readDocuments(pair.target, index)).keys()].sort()).toEqual(['"a" ', '"c" ']);
   // what is not mended is refused again, and told once
-  const third = await whole(calls, second.positions, 'search', { retryRefused: true });
+  const third = await searched(calls, second.positions, { retryRefused: true });
   expect(third).toMatchObject({ refused: 1, refusedNow: [{ index, count: 1, example: 'bad' }] });
   await must(`${pair.target}/${index}/_mapping`, 'PUT', { properties: { other: { type: 'boolean' } } });
-  expect(await whole(calls, third.positions)).toMatchObject({ refused: 0, refusedNow: [{ example: 'bad' }] });
-  const mended = await whole(calls, third.positions, 'search', { retryRefused: true });
+  expect(await searched(calls, third.positions)).toMatchObject({ refused: 0, refusedNow: [{ example: 'bad' }] });
+  const mended = await searched(calls, third.positions, { retryRefused: true });
   expect(mended).toMatchObject({ refused: 0, refusedNow: [], lag: 0 });
   expect(await differences(index)).toEqual([]);
   await remove(index, 'bad');
-  expect(await whole(calls, mended.positions)).toMatchObject({ refused: 0, deleted: 1, lag: 0 });
+  expect(await searched(calls, mended.positions)).toMatchObject({ refused: 0, deleted: 1, lag: 0 });
 });
 
 test('an index that is deleted, made anew, closed, rolled over, or foreign on the target is told, and the rest goes on', async () => {
@@ -343,7 +396,7 @@ test('an index that is deleted, made anew, closed, rolled over, or foreign on th
     await put(index, '1', { n: 1 });
   }
   const calls = caller('fate', copyRunbook('fate'));
-  const first = await whole(calls, await calls.begin(await Promise.all(names.map(factsOf))));
+  const first = await searched(calls, await calls.begin(await Promise.all(names.map(factsOf))));
   expect(first).toMatchObject({ written: 6, lag: 0, differences: [] });
   await must(`${pair.source}/${gone},${anew}`, 'DELETE');
   await make(pair.source, anew, { number_of_shards: 1 });
@@ -356,7 +409,7 @@ test('an index that is deleted, made anew, closed, rolled over, or foreign on th
   await must(`${pair.target}/${foreign}`, 'DELETE');
   await make(pair.target, foreign, { number_of_shards: 1 });
   for (const index of [rolled, foreign, well]) await put(index, '2', { n: 2 });
-  const second = await whole(calls, first.positions);
+  const second = await searched(calls, first.positions);
   const told = Object.fromEntries(second.differences.map(({ where, what }) => [where, what]));
   expect(told).toEqual({
     [`index ${gone}`]: expect.stringContaining('deleted on the source') as string,
@@ -371,7 +424,7 @@ test('an index that is deleted, made anew, closed, rolled over, or foreign on th
   expect((await readDocuments(pair.target, foreign)).size).toBe(0);
   await must(`${pair.source}/${closed}/_open?wait_for_active_shards=1`, 'POST');
   await put(closed, '2', { n: 2 });
-  expect(await whole(calls, second.positions)).toMatchObject({ written: 1 });
+  expect(await searched(calls, second.positions)).toMatchObject({ written: 1 });
   expect(await differences(closed)).toEqual([]);
 });
 
@@ -383,15 +436,15 @@ test('writes that the source has lost stay a difference, though later ones hide 
   for (let n = 0; n < 3; n++) await put(index, `${n}`, { n });
   const [begun] = await calls.begin([await factsOf(index)]);
   // had been read up to there from a primary that is no more
-  const first = await whole(calls, [{ ...begun!, seqNos: [5] }]);
+  const first = await searched(calls, [{ ...begun!, seqNos: [5] }]);
   const told = [
     { where: `index ${index}`, what: expect.stringMatching(/given 2 .* up to 5: the source lost writes/) as string },
   ];
   expect(first.differences).toEqual(told);
   for (let n = 3; n < 9; n++) await put(index, `${n}`, { n });
-  const second = await whole(calls, first.positions);
+  const second = await searched(calls, first.positions);
   // the numbers 3 to 5 were given again, and only what lies above is read
   expect(second).toMatchObject({ written: 3, differences: told });
   await must(`${pair.source}/${index}`, 'DELETE');
-  expect((await whole(calls, second.positions)).differences).toEqual(expect.arrayContaining(told));
+  expect((await searched(calls, second.positions)).differences).toEqual(expect.arrayContaining(told));
 });

@@ -98,6 +98,7 @@ export function recordedActivities(plan: MigrationPlan, over: Partial<All> = {})
     'readPositions',
     'beginCatchUp',
     'catchUpRound',
+    'searchDeletes',
     'readSeries',
     'endCatchUp',
     'checkRemoteAllowed',

@@ -1,11 +1,12 @@
 import { Context } from '@temporalio/activity';
-import type { CatchUpRoundInput } from '../../contracts/catch-up';
+import { deletesStep, type CatchUpRoundInput, type DeletesInput } from '../../contracts/catch-up';
 import type { CopyPartResult, CopyPartsInput } from '../../contracts/document-activities';
 import type { RefusalCause } from '../../contracts/status';
 import type { VerifyInput } from '../../contracts/cluster-activities';
+import { catchUpWorkflowId } from '../../contracts/ids';
 import { queries, updates, workflowTypes } from '../../contracts/messages';
 import type { MigrationRunbook } from '../../contracts/runbook';
-import type { RunStatus } from '../../contracts/status';
+import type { CatchUpStatus, RunStatus } from '../../contracts/status';
 import { nodeOf, planOf, runbookOf, siteRunbookOf } from '../support/fixtures';
 import { partByPart, recordedActivities, stuckBecause, type OnePart } from '../support/recorded-activities';
 import { startEnvironment, type Environment } from '../support/temporal-environment';
@@ -35,6 +36,8 @@ async function started(
     result: () => Promise<RunStatus>;
     calls: string[];
     reach: (isReached: (status: RunStatus) => boolean) => Promise<RunStatus>;
+    /** As the workflow that follows the source tells it, which the run hears only when it changes its state. */
+    catchUpStatus: () => Promise<CatchUpStatus>;
     decide: (verb: keyof typeof updates, rest?: object) => Promise<unknown>;
   }) => Promise<void>,
   batches = 1,
@@ -50,6 +53,8 @@ async function started(
       calls,
       result: () => handle.result(),
       reach: (isReached) => waitUntil(() => handle.query<RunStatus>(queries.status), isReached, { what: 'the state' }),
+      catchUpStatus: () =>
+        environment.client.workflow.getHandle(catchUpWorkflowId(runbook.name)).query<CatchUpStatus>(queries.catchUp),
       decide: (verb, rest = {}) => handle.executeUpdate(updates[verb], { args: [{ ...why, ...rest }] }),
     });
   });
@@ -689,30 +694,108 @@ test('documents that were refused in rounds are driven again by the next round',
   );
 });
 
-test('a search for deletes that takes long is rested after; a drain compares all the same', async () => {
+/** A live source of which something is deleted all the time; each search for it goes on until it is let go, or told to stop. */
+function deletedFrom() {
   const totals = { superseded: 0, refused: 0, bytes: 0, replaced: 0, causes: [], differences: [], unread: [] };
-  const modes: string[] = [];
-  await started(
-    runbookByCopy({ catchUp: { kind: 'sequence', interval: '1ms' }, gates: ['cutover'] }),
-    {
-      planParts: async () => ({ parts: [part(0)] }),
-      copyParts: partByPart(async () => done()),
-      beginCatchUp: async (input) => ({ changed: true, summary: '', changes: [], positions: input.positions }),
-      catchUpRound: async ({ positions, deletes }) => {
-        modes.push(deletes);
-        // two that are quick, and one after which it would be rested for hours
-        const searchMs = modes.length < 3 ? 0 : 3_600_000;
-        return { ...totals, positions, written: 0, deleted: 0, lag: 0, searchMs: deletes === 'defer' ? 1 : searchMs };
-      },
+  const source = {
+    rounds: [] as CatchUpRoundInput[],
+    searches: [] as DeletesInput[],
+    underWay: 0,
+    stopped: 0,
+    /** Rounds that compared while a search was under way. */
+    disturbed: 0,
+    fails: false,
+    letGo: () => undefined as void,
+  };
+  const over: Parameters<typeof recordedActivities>[1] = {
+    planParts: async () => ({ parts: [part(0)] }),
+    copyParts: partByPart(async () => done()),
+    beginCatchUp: async (input) => ({ changed: true, summary: '', changes: [], positions: input.positions }),
+    catchUpRound: async (input) => {
+      source.rounds.push(input);
+      if (input.deletes === 'compare' && source.underWay > 0) source.disturbed += 1;
+      const owed = input.deletes === 'compare' ? {} : { owed: [0] };
+      const positions = [{ index: 'index-1', uuid: 'uuid-index-1', seqNos: [99 + source.rounds.length], ...owed }];
+      return { ...totals, positions, written: 0, deleted: 0, lag: 0 };
     },
-    async ({ result, reach, decide }) => {
-      await reach(() => modes.length >= 6);
-      await decide('approve', { gate: 'cutover' });
-      expect((await result()).state).toBe('completed');
-      expect(modes.slice(0, 6)).toEqual(['search', 'search', 'search', 'defer', 'defer', 'defer']);
-      expect(modes.slice(-2)).toEqual(['compare', 'compare']);
+    searchDeletes: async (input) => {
+      source.searches.push(input);
+      if (source.fails) throw stuckBecause({ message: 'not allowed' });
+      source.underWay += 1;
+      const context = Context.current();
+      const beats = setInterval(() => context.heartbeat(), 100);
+      try {
+        await Promise.race([
+          context.cancelled.catch((error: unknown) => {
+            source.stopped += 1;
+            throw error;
+          }),
+          new Promise<void>((resolve) => (source.letGo = resolve)),
+        ]);
+      } finally {
+        source.underWay -= 1;
+        clearInterval(beats);
+      }
+      return { deleted: 7, isWhole: true };
     },
-  );
+  };
+  return { source, over };
+}
+
+const followingRunbook = () => runbookByCopy({ catchUp: { kind: 'sequence', interval: '10ms' }, gates: ['cutover'] });
+
+test('deletes are searched for beside the rounds; a drain stops the search before it compares', async () => {
+  const { source, over } = deletedFrom();
+  await started(followingRunbook(), over, async ({ result, reach, catchUpStatus, decide }) => {
+    await reach(() => source.underWay === 1);
+    const before = source.rounds.length;
+    await reach(() => source.rounds.length >= before + 5);
+    expect(source.searches).toHaveLength(1);
+    expect((await catchUpStatus()).inStepAt).toBeUndefined();
+    source.letGo();
+    await reach(() => source.searches.length === 2);
+    const seen = await catchUpStatus();
+    expect(seen.deleted).toBe(7);
+    // as of the round that the search took its positions from
+    expect(seen.inStepAt).toBeDefined();
+    // those of the latest round, and what was searched before
+    const [first, second] = source.searches.map(({ positions }) => positions[0]!);
+    expect(second!.seqNos[0]).toBeGreaterThan(first!.seqNos[0]! + 4);
+    await reach(() => source.rounds.at(-1)?.positions[0]?.searched?.[0] === first!.seqNos[0]);
+    await decide('approve', { gate: 'cutover' });
+    const { state, catchUp } = await result();
+    expect([state, catchUp?.deleted]).toEqual(['completed', 7]);
+    expect([source.stopped, source.disturbed]).toEqual([1, 0]);
+    expect(source.rounds.slice(-2).map(({ deletes }) => deletes)).toEqual(['compare', 'compare']);
+  });
+});
+
+test('a search for deletes that is stuck is told, and stops neither the rounds nor the drain', async () => {
+  const { source, over } = deletedFrom();
+  source.fails = true;
+  await started(followingRunbook(), over, async ({ result, reach, decide }) => {
+    await reach(({ state, catchUp }) => state === 'stuck' && catchUp?.state === 'stuck');
+    const before = source.rounds.length;
+    await reach(() => source.rounds.length >= before + 3);
+    await decide('retry', { step: deletesStep });
+    await reach(() => source.searches.length === 2);
+    await decide('approve', { gate: 'cutover' });
+    expect((await result()).state).toBe('completed');
+  });
+});
+
+test('a pause and an abort stop a search for deletes', async () => {
+  const { source, over } = deletedFrom();
+  await started(followingRunbook(), over, async ({ result, reach, decide }) => {
+    await reach(() => source.underWay === 1);
+    await decide('pause');
+    await reach(({ catchUp }) => source.stopped === 1 && catchUp?.state === 'paused');
+    await decide('resume');
+    await reach(() => source.underWay === 1);
+    await decide('abort');
+    expect((await result()).state).toBe('aborted');
+    expect([source.stopped, source.underWay]).toEqual([2, 0]);
+  });
 });
 
 test('a live source is followed until little is left, and drained at the cutover before anything is compared', async () => {
