@@ -48,11 +48,12 @@ export function inClient(
   });
 }
 
-/** Each round begins with another one, so that none has the servers always as the same one has left them. */
+/** Each round begins with another one, every second goes backwards: none has the servers always as the same one has left them. */
 export function rotated<T>(all: T[], round: number, rounds: number): T[] {
   // over all rounds every one has been everywhere about, if there are rounds enough
   const from = (rounds < all.length ? Math.floor(((round - 1) * all.length) / rounds) : round - 1) % all.length;
-  return [...all.slice(from), ...all.slice(0, from)];
+  const forwards = [...all.slice(from), ...all.slice(0, from)];
+  return round % 2 === 1 ? forwards : [...forwards.slice(0, 1), ...forwards.slice(1).reverse()];
 }
 
 export function noted(measurement: CopyMeasurement): CopyMeasurement {

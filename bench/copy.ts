@@ -1,5 +1,6 @@
 import { json, request, segment } from '../lab/http';
 import { loadFiller } from '../lab/loader';
+import { run as runProgram } from '../lab/process';
 import { progress, timed } from '../lab/progress';
 import { waitFor } from '../lab/wait';
 import { contentOf, samenessOf, type Content, type Sameness } from './copy-check';
@@ -240,6 +241,8 @@ async function load({ pair: { source } }: BenchLab, corpus: CopyCorpus, document
 async function prepare({ pair: { target } }: BenchLab, contender: Contender): Promise<void> {
   const { target: wanted = 'empty index', settings = {} } = contender;
   const url = `${target.url}/${segment(index)}`;
+  // what the row before has left in memory to be written must not be paid for by this one
+  await runProgram('sync', []);
   if (wanted === 'as it is') return;
   await request({ method: 'DELETE', url });
   if (wanted === 'nothing') return;

@@ -36,7 +36,8 @@ export async function searchDeletes(
       if (owed.length < (position.owed ?? []).length || (owed.length > 0 && groups.length === 0)) found.isWhole = false;
       await atOnce(groupsAtOnce, groups, async (group) => {
         throwIfCancelled(sides.signal);
-        found.deleted += await deleteSuspects(group, position.uuid, sides);
+        const deleted = await deleteSuspects(group, position.uuid, sides);
+        found.deleted += deleted;
       });
     } catch (error) {
       throwIfCancelled(sides.signal);

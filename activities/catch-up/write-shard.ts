@@ -113,7 +113,9 @@ export async function writeChosen(
   const failed = refusedAs && failedDocuments(sides.failedDirectory, `catch-up-${refusedAs.name}`, onTarget);
   let replaced = 0;
   const writer = settlingConflicts(sides.writer, async (documents) => {
-    replaced += await settleConflicts(documents, { source, target, version });
+    // added only then, since bulks go side by side
+    const settled = await settleConflicts(documents, { source, target, version });
+    replaced += settled;
   });
   const done = await pump({
     part,

@@ -1,8 +1,10 @@
 import type { DumpActivities, DumpedIndex } from '../../contracts/dump';
 import type { ClusterConnection, MigrationRunbook, Side } from '../../contracts/runbook';
 import { cancellationSignal, heartbeat } from '../context';
+import { readErrorAnswer } from '../elasticsearch/classify-error';
 import type { ByteClients, Clusters } from '../elasticsearch/cluster';
 import { indexPath } from '../elasticsearch/index-names';
+import { permanent } from '../failure';
 import { dumpIndex, type Watch } from './dump-index';
 import { loadFile } from './load-file';
 import { forgetStates } from './state-file';
@@ -31,12 +33,23 @@ export function createDumpActivities(
     /** Reads only. */
     async listDumpIndices({ source, patterns }) {
       const cluster = await clusters.connect(on('source', source), 'source');
-      const { body } = await cluster.request<{ index: string; uuid: string; status: string }[]>({
+      const { status, body } = await cluster.request<{ index: string; uuid: string; status: string }[]>({
         method: 'GET',
         path: `/_cat/indices/${indexPath(patterns)}`,
         query: { format: 'json', h: 'index,uuid,status' },
         timeoutMs: 60_000,
+        allow: [404],
       });
+      // a name without * that is not there; a pattern that finds nothing is no error to the server
+      if (status === 404) {
+        throw permanent({
+          type: 'IndexMissing',
+          message: 'there is no index of this name',
+          where: `source cluster: ${patterns.join(', ')}`,
+          why: readErrorAnswer(status, body).reason,
+          remedy: 'GET /_cat/indices lists those that are there; --index takes names, and patterns with *',
+        });
+      }
       const wantsDots = patterns.some((pattern) => pattern.startsWith('.'));
       return body
         .filter(({ index, status }) => status === 'open' && (wantsDots || !index.startsWith('.')))

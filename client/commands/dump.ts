@@ -97,10 +97,18 @@ export function atOnce(text: string): number {
   throw new ClientError(exitCodes.inputWrong, `--parallel: a number from 1 to 64, not ${text}`);
 }
 
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
 function parsedQuery(text: string): Record<string, unknown> {
   try {
     const query = JSON.parse(text) as unknown;
-    if (typeof query === 'object' && query !== null && !Array.isArray(query)) return query as Record<string, unknown>;
+    if (isObject(query)) {
+      const [name, ...more] = Object.keys(query);
+      // the body of a search, as elasticdump takes it: no query of Elasticsearch's has that name
+      return name === 'query' && more.length === 0 && isObject(query['query']) ? query['query'] : query;
+    }
   } catch {
     // said below
   }

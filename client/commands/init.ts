@@ -199,6 +199,13 @@ async function placeAnswers(
   if (!needsHosts) return { ...paths, targetReads, ssh, hosts: [] };
   if (options.location !== undefined) return { ...paths, targetReads, ssh, hosts: [], location: options.location };
   const hosts = options.host ? options.host.map(parseHost) : hostsOf(source, target);
+  if (method === 'snapshot' && hosts.length === 0) {
+    throw new ClientError(
+      exitCodes.inputWrong,
+      'both clusters have nodes on one machine, so that it is not known which hosts are to share files',
+      'name a directory that both read by --location, or the hosts by --host',
+    );
+  }
   const first = hosts.find((each) => each.role === 'storage') ?? hosts.find((each) => each.role === 'source');
   const nfsServer =
     method === 'snapshot'

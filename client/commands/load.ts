@@ -91,10 +91,9 @@ function dataFiles(from: string): { directory: string; files: string[] } {
   try {
     isDirectory = statSync(from).isDirectory();
   } catch (error) {
-    throw new ClientError(
-      exitCodes.inputWrong,
-      `${from}: ${(error as NodeJS.ErrnoException).code ?? 'cannot be read'}`,
-    );
+    const { code = 'cannot be read' } = error as NodeJS.ErrnoException;
+    const why = code === 'ENOENT' ? 'there is no such file or directory' : code;
+    throw new ClientError(exitCodes.inputWrong, `--from ${from}: ${why}`);
   }
   if (!isDirectory) return { directory: path.dirname(from), files: [from] };
   const names = readdirSync(from).filter(

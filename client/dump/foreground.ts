@@ -42,8 +42,10 @@ function inWords(error: unknown): unknown {
     : [];
   if (info?.message === undefined) return error;
   const why = info.why ? ` (${info.why})` : '';
+  // there is no run here that could be told to
+  const remedy = info.remedy?.replace(/, then retry$/, ', then give the same command once more') ?? '';
   const again = nonRetryable === true ? '' : '; the same command goes on from the last checkpoint';
-  return new ClientError(exitCodes.failed, `${info.where}: ${info.message}${why}`, `${info.remedy}${again}`);
+  return new ClientError(exitCodes.failed, `${info.where}: ${info.message}${why}`, `${remedy}${again}`);
 }
 
 /** Runs through all of them, so many at once; the first failure stops what has not begun yet. */

@@ -33,8 +33,13 @@ export function parseHost(text: string): InitHost {
   return { name, address, role };
 }
 
-/** Where no host is named, the nodes say where they are; one machine with several nodes is one host. */
+/**
+ * Where no host is named, the nodes say where they are; one machine with several nodes is one host. None where a machine has
+ * nodes of both clusters, as a test on one computer: a host has one role, and what is set on it would be set for both.
+ */
 export function hostsOf(source: ClusterAnswers, target: ClusterAnswers): InitHost[] {
+  const ofSource = new Set(source.nodes.map(({ address }) => address));
+  if (target.nodes.some(({ address }) => ofSource.has(address))) return [];
   const hosts = new Map<string, InitHost>();
   for (const [role, answers] of [['source', source] as const, ['target', target] as const]) {
     for (const { name, address } of answers.nodes) {

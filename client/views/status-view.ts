@@ -1,4 +1,5 @@
 import { formatBytes } from '../../contracts/bytes';
+import { deletesStep } from '../../contracts/catch-up';
 import { phases } from '../../contracts/status';
 import { isEnd, needsPerson } from '../exit-codes';
 import { formatCount, formatSeconds, formatTime, percent, plural, withoutControls } from '../format';
@@ -159,8 +160,12 @@ function catchUpLine({ catchUp }: LiveStatus, { now, paint }: StatusViewOptions)
     const { detail = '' } = progress ?? {};
     return /held back|paused by itself/.test(detail) ? [paint.yellow(`! ${detail}`)] : [];
   });
+  // of large shards it takes minutes, and until it has ended the lag keeps what was deleted
+  const searching = catchUp.steps.flatMap((step) =>
+    step.id === deletesStep && step.state === 'running' && step.progress ? [`  ${stepWords(step, now)}`] : [],
+  );
   const line = `Catch-up by ${kind}: ${paintState(state, paint)}, ${words.join(', ')}`;
-  return [line, ...series, ...held, ...unread.slice(0, 5)].join('\n');
+  return [line, ...searching, ...series, ...held, ...unread.slice(0, 5)].join('\n');
 }
 
 /** "12 indices followed; 3 appeared: …", and what was deleted on the source; the newest by name. */

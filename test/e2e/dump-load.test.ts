@@ -54,6 +54,12 @@ async function expectEqual(name: string, versions = true): Promise<void> {
   expect(differences(a ?? {}, b ?? {}, { versions })).toEqual([]);
 }
 
+test('an index that is not there is told as that', async () => {
+  const asked = activities.listDumpIndices({ source: source(), patterns: ['dump-nosuch'] });
+  await expect(asked).rejects.toThrow('there is no index of this name');
+  expect(await activities.listDumpIndices({ source: source(), patterns: ['dump-nosuch-*'] })).toEqual([]);
+});
+
 it.each(['none', 'gzip', 'zstd'] as const)('goes out and in again byte for byte: %s', async (compression) => {
   const name = `dump-${compression}`;
   const index = await prepare(name, 3000);

@@ -41,6 +41,8 @@ test('without the tools of others their ratios are not there, and nothing stands
 test('rounds begin with another one each', () => {
   expect([1, 2, 3].map((round) => rotated(['a', 'b', 'c', 'd', 'e', 'f'], round, 3)[0])).toEqual(['a', 'c', 'e']);
   expect([1, 2, 3].map((round) => rotated(['a', 'b'], round, 3).join(''))).toEqual(['ab', 'ba', 'ab']);
+  // and has another one before it
+  expect([1, 2, 3].map((round) => rotated(['a', 'b', 'c', 'd'], round, 3).join(''))).toEqual(['abcd', 'badc', 'cdab']);
 });
 
 test('rows are medians of their rounds', () => {

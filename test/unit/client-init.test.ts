@@ -108,6 +108,15 @@ test('needs no host for a directory that all nodes reach', async () => {
   expect(runbook.snapshot?.repository.existing).toEqual({ location: '/mnt/nas' });
 });
 
+test('takes no machine that has nodes of both clusters for a host', async () => {
+  const besides = await cluster('8.19.21', ['10.0.0.12'], 0);
+  const { out, err } = await init('--target', besides, '--live', '--out', '-');
+  expect(parseRunbook(out, '-')).toMatchObject({ method: 'copy', hosts: [] });
+  expect(err).toContain('no directory and no hosts');
+  const asked = await init('--target', besides, '--method', 'snapshot', '--out', '-');
+  expect([asked.code, asked.err]).toEqual([2, expect.stringContaining('by --location, or the hosts by --host')]);
+});
+
 describe('the method', () => {
   const written = async (...more: string[]) => {
     const { code, out, err } = await init('--out', '-', ...more);

@@ -3,7 +3,17 @@ import { planView, hostChangesView } from '../../client/views/plan-view';
 import { statusView } from '../../client/views/status-view';
 import { bar, cut } from '../../client/views/table';
 import { parseRunbook } from '../../client/runbook-file';
-import { copyingStatus, endedStatus, noon, plain, planAnswer, runningStatus, waitingStatus } from './client-fixtures';
+import { deletesStep } from '../../contracts/catch-up';
+import {
+  copyingStatus,
+  endedStatus,
+  followedStatus,
+  noon,
+  plain,
+  planAnswer,
+  runningStatus,
+  waitingStatus,
+} from './client-fixtures';
 import { expectGolden } from './client-golden';
 
 const options = { now: noon, paint: plain };
@@ -21,6 +31,21 @@ describe('status', () => {
   test('as data', () => expectGolden('status-json', `${JSON.stringify(runningStatus(), null, 2)}\n`));
   test('on a screen, with bars', () => {
     expectGolden('status-bars', statusView(runningStatus(), { ...options, bars: true, maxBatches: 2 }));
+  });
+
+  test('of a live source tells how far a search for deletes has come', () => {
+    const progress = {
+      done: 1200,
+      total: 50_000,
+      unit: 'documents' as const,
+      detail: 'logs: looking for deleted documents',
+    };
+    const step = { id: deletesStep, phase: 'catch-up' as const, title: 'look', state: 'running' as const, attempt: 1 };
+    const followed = { ...followedStatus().catchUp!, state: 'running' as const, steps: [{ ...step, progress }] };
+    const shown = '\n  1,200 of 50,000 documents, 2 %, logs: looking for deleted documents\n';
+    expect(statusView({ ...waitingStatus(), catchUp: followed }, options)).toContain(shown);
+    const done = { ...followed, steps: [{ ...step, state: 'done' as const }] };
+    expect(statusView({ ...waitingStatus(), catchUp: done }, options)).not.toContain('looking for');
   });
 
   test('says for every state of a person what moves it on', () => {
