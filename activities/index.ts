@@ -101,6 +101,7 @@ const ofRequests = [
   'readPositions',
   'beginCatchUp',
   'catchUpRound',
+  'searchDeletes',
   'readSeries',
   'endCatchUp',
 ] as const satisfies (keyof Activities['activities'])[];

@@ -7,10 +7,12 @@ import type { Difference, RefusalCause } from './status';
 
 /** Inputs and results of catch-up, by sequence number and by a field; docs/catch-up.md says why it is right. */
 
-/** Goes from round to round as it is: whoever drives the rounds looks at `owed`, notes `searched`, and leaves the rest alone. */
+/** Goes from round to round as it is: whoever drives the rounds looks at `owed` and `toSearch`, notes `searched`, and leaves the rest alone. */
 export interface CatchUpPositions extends ShardPositions {
   /** Shards where something was deleted, and it is not known yet what: their ids are still to be compared. */
   owed?: number[];
+  /** Of those: where counts say that something was deleted, or can never say, as what the target has refused is missing there. */
+  toSearch?: number[];
   /** By shard: the position that the last search for deletes began with. */
   searched?: Record<number, number>;
   /** By shard: what the target has documents of, above its position; a source that is behind it has lost writes, too. */
@@ -54,6 +56,8 @@ export interface CatchUpRoundInput extends OwnedInput {
   positions: CatchUpPositions[];
   limits: PartLimits;
   deletes: DeletesMode;
+  /** A search for deletes is under way: what is counted meanwhile does not settle that nothing is owed. */
+  isSearching?: boolean;
   /**
    * Documents that the target has refused are written again: somebody has mended the cause. By a field nothing tells where
    * they are, so both sides are compared for them.
@@ -65,7 +69,7 @@ export interface CatchUpRound extends CopyTotals {
   /** Of the next round. */
   positions: CatchUpPositions[];
   deleted: number;
-  /** false where a shard was brought only as far as one round goes, and not up to its checkpoint. */
+  /** false where a shard, or an index by its field, was brought only as far as one round goes. */
   isWhole?: boolean;
   /** Among `written`: documents that began anew at the source with a lower version than the target had. */
   replaced: number;
@@ -78,6 +82,8 @@ export interface CatchUpRound extends CopyTotals {
   causes: RefusalCause[];
   /** Of all rounds, without what was written since; left out by workers of an earlier version. */
   refusedNow?: RefusalCause[];
+  /** Indices that are gone, closed, foreign on the target, or that no shard was read of; left out by workers of an earlier version. */
+  unfollowed?: string[];
   /** Indices that are gone, closed, made anew, rolled over. Of this round: what is over does not come again. */
   differences: Difference[];
   /** What could not be read, and may be in the next round: nothing is drained as long as something stands here. */
@@ -86,15 +92,15 @@ export interface CatchUpRound extends CopyTotals {
 
 export interface DeletesInput extends OwnedInput {
   step: string;
-  /** Of indices with shards that owe a search. */
+  /** Of indices with shards to be searched. */
   positions: CatchUpPositions[];
   limits: PartLimits;
 }
 
 export interface DeletesFound {
   deleted: number;
-  /** Every shard that was asked for could be searched: what was deleted below these positions is gone from the target. */
-  isWhole: boolean;
+  /** Indices of which every shard was searched: what had been deleted there when the search began is gone from the target. */
+  searched: string[];
 }
 
 export interface BeginCatchUpInput extends IndicesInput {

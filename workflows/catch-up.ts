@@ -41,8 +41,11 @@ import { StepRunner, type StepContext } from './step-runner';
 const mostDifferences = 100;
 /** A drain ends when the source has nothing new so many times in a row: the second round compares counts once more. */
 const quietRounds = 2;
-/** A search for deletes that is under way is not stopped for a history that has become long, unless it is longer than that. */
-const mostHistory = 30_000;
+/**
+ * A search for deletes that is under way is not stopped for a history that has become long, unless it is longer than that: the server
+ * ends a workflow at 51,200 events, or 50 MB.
+ */
+const mostHistory = { events: 30_000, bytes: 20_000_000 };
 
 /**
  * Keeps the target in step with a live source, round after round, until it is told to drain; a child of the run that
@@ -102,12 +105,11 @@ class CatchUp {
     this.positions = input.positions;
     this.isDraining = input.isDraining;
     this.comparedAt = input.comparedAt ?? now();
-    this.search = new DeletesSearch(
-      input,
-      this.runner,
-      () => limitsOf(input.runbook, this.isDraining),
-      (found) => this.takeSearched(found),
-    );
+    this.search = new DeletesSearch(input, this.runner, {
+      limits: () => limitsOf(input.runbook, this.isDraining),
+      onFound: (found) => this.takeSearched(found),
+      onRest: () => this.tell(),
+    });
     this.wantsRetry = input.wantsRetry ?? false;
     this.status = input.carried ?? {
       kind: input.catchUp.kind,
@@ -149,6 +151,7 @@ class CatchUp {
   /** Counts from the next round on. */
   tune(runbook: CatchUpInput['runbook'] | undefined): void {
     if (runbook) this.input.runbook = runbook;
+    this.search.cancel();
   }
 
   pause(isPaused: boolean): void {
@@ -189,8 +192,9 @@ class CatchUp {
         this.tell();
         return this.status;
       }
-      const { continueAsNewSuggested, historyLength } = workflowInfo();
-      if (continueAsNewSuggested && (!this.search.isUnderWay || historyLength > mostHistory)) {
+      const { continueAsNewSuggested, historyLength, historySize } = workflowInfo();
+      const isTooLong = historyLength > mostHistory.events || historySize > mostHistory.bytes;
+      if (continueAsNewSuggested && (isTooLong || !this.search.isUnderWay)) {
         await this.search.stop();
         await this.heard();
         if (this.isHandedOver) continue;
@@ -267,6 +271,7 @@ class CatchUp {
           positions: this.positions,
           limits,
           deletes,
+          ...(this.search.isUnderWay ? { isSearching: true } : {}),
           ...(retryRefused ? { retryRefused } : {}),
         });
       const done = limits.pauseAbove ? await this.untilDrain(bring) : await bring();
@@ -298,8 +303,9 @@ class CatchUp {
     status.deleted += round.deleted;
     // What was acknowledged before the round began is on the target now; deletes, too, or once a search has found them.
     const isInStep = round.unread.length === 0 && round.isWhole !== false && (this.series?.isWhole ?? true);
-    const isOwed = round.positions.some(({ owed = [] }) => owed.length > 0);
-    if (isInStep && !isOwed) status.inStepAt = startedAt;
+    const { unfollowed = [] } = round;
+    const followed = this.positions.filter(({ index }) => !unfollowed.includes(index));
+    if (isInStep && !followed.some(({ owed = [] }) => owed.length > 0)) status.inStepAt = startedAt;
     const seconds = (Date.parse(now()) - Date.parse(startedAt)) / 1000;
     const rate = seconds > 0 ? (round.written + round.deleted) / seconds : 0;
     if (rate > 0) status.rate = rate;
@@ -308,8 +314,8 @@ class CatchUp {
     status.differences = [...(this.series?.told ?? []), ...round.differences].slice(0, mostDifferences);
     status.unread = round.unread;
     this.tell();
-    const isAtWork = !this.isDraining && !this.isHandedOver && !this.runner.isPaused;
-    if (isAtWork) this.search.beginIfDue(this.positions, isInStep ? startedAt : undefined);
+    const isEnding = this.isDraining || this.isHandedOver || workflowInfo().continueAsNewSuggested;
+    if (!isEnding && !this.runner.isPaused) this.search.beginIfDue(followed, isInStep ? startedAt : undefined);
   }
 
   private takeSearched({ deleted, inStepAt = '' }: DeletesSearched): void {
@@ -336,12 +342,14 @@ class CatchUp {
   private tell(): void {
     const { status, runner } = this;
     if (status.state !== 'drained') {
-      if (runner.stuck.length > 0) status.state = 'stuck';
-      else if (runner.isPaused && !this.isRounding) status.state = 'paused';
+      // a search that is stuck stops no round
+      if (runner.stuck.some(({ id }) => id === roundStep)) status.state = 'stuck';
+      else if (runner.isPaused && !this.isRounding && !this.search.isAtWork) status.state = 'paused';
       else status.state = this.isDraining ? 'draining' : 'running';
     }
     const isSmall = status.lag !== null && status.lag <= this.input.catchUp.lagBelow;
-    const counts = [status.differences.length, status.refused.length, this.retries, ...seriesShown(status)];
+    const told = [status.differences.length, status.refused.length, this.retries, runner.stuck.length];
+    const counts = [...told, ...seriesShown(status)];
     const shown = JSON.stringify([status.state, isSmall, ...counts]);
     const { parent } = workflowInfo();
     if (shown === this.shown || !parent) return;

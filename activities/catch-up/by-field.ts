@@ -116,6 +116,7 @@ async function readOn(
   const highest = await largestValue(source, field);
   const to = await endOf(field, highest, source, query);
   const isWhole = to === highest;
+  if (!isWhole) round.isWhole = false;
   const from = lowerBound(field, windowMs);
   const range = {
     ...(from === undefined ? {} : { gte: from }),

@@ -1,5 +1,6 @@
 import { pause, throwIfCancelled } from '../context';
 import { bytesOf } from '../copy/cut-hits';
+import { classifyAnswer, readErrorAnswer } from '../elasticsearch/classify-error';
 import type { Cluster } from '../elasticsearch/cluster';
 import { permanent, transient } from '../failure';
 import { deletion, getDocuments, sendBulk, type DocumentKey, type Stored } from './documents';
@@ -48,6 +49,10 @@ export async function deleteAbsent(sides: DeleteSides, suspects: readonly Docume
     const answers = await sendBulk(target, targetCluster.version, chunk);
     // 404: gone already; 409: it was written since it was seen, so it is looked at again in a later search
     deleted += answers.filter(({ status }) => status < 300).length;
+    // a block of the target's: what was not deleted must not count as searched
+    const refused = answers.find(({ status }) => status >= 300 && status !== 404 && status !== 409);
+    if (refused)
+      throw classifyAnswer(`target cluster, ${target.index}, _bulk`, readErrorAnswer(refused.status, refused));
   }
   return deleted;
 }

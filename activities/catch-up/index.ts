@@ -13,7 +13,7 @@ import { readFieldPositions } from './field-positions';
 import { beginCatchUp, endCatchUp, readPositions } from './positions';
 import { refusalBounds } from './refused-ranges';
 import { catchUpRound } from './round';
-import { joinQuietly, joinRates, passing } from './round-rates';
+import { joinSearch, joinRates, passing } from './round-rates';
 import { searchDeletes } from './search-deletes';
 import { readSeries } from './series';
 import { failedDirectoryOf, type CatchUpSides } from './write-shard';
@@ -114,7 +114,7 @@ export function createCatchUpActivities({
      * beside a round: a delete is of what was seen before the source was asked, and is refused otherwise.
      */
     async searchDeletes(input) {
-      return withSides(input, joinQuietly(ofWorker, input), searchConnections, (sides) => searchDeletes(input, sides));
+      return withSides(input, joinSearch(ofWorker, input), searchConnections, (sides) => searchDeletes(input, sides));
     },
 
     /** May run twice: it only reads, and answers with what there is at that moment. */

@@ -35,7 +35,10 @@ export async function differingRanges(
     const next: SeqNoRange[] = [];
     for (const range of open) {
       const cut = cutRange(range);
-      const [there, here] = await Promise.all([counts(source, shard, cut), counts(target, shard, cut)]);
+      // The target first: what a round moves out of a range on the target has left it on the source before. The other way round
+      // one such document could make up for a deleted one.
+      const here = await counts(target, shard, cut);
+      const there = await counts(source, shard, cut);
       for (const [index, piece] of cut.entries())
         if (there[index] !== here[index]) (isNarrow(piece) ? found : next).push(piece);
       heartbeat({

@@ -22,9 +22,14 @@ export function joinRates(rates: WorkerRates, { runbook, limits }: CatchUpRoundI
   };
 }
 
-/** A search for deletes writes no documents: it waits as its worker's parts do, and takes no bulks from them. */
-export function joinQuietly(rates: WorkerRates, { runbook, limits: { pauseAbove } }: DeletesInput): PartRates {
-  return rates.join(runbook, { bulksInFlight: 0, pauseAbove, onChange: () => undefined });
+/** A search for deletes writes no documents: it waits as its worker's parts do, says why, and takes no bulks from them. */
+export function joinSearch(
+  rates: WorkerRates,
+  { runbook, limits: { bulkBytes, pauseAbove } }: DeletesInput,
+): PartRates {
+  const tell = () => heartbeatAgain(joined.words(bulkBytes));
+  const joined = rates.join(runbook, { bulksInFlight: 0, pauseAbove, onChange: tell });
+  return joined;
 }
 
 /** What a round asks for waits while its cluster is in need: lookups and deletes, too. What was opened is closed all the same. */

@@ -58,6 +58,8 @@ async function followIndices(
   const looked = await lookAtIndices(sides, input, positions);
   round.differences.push(...looked.differences);
   round.unread.push(...looked.unread);
+  const unfollowed = positions.filter(({ index }) => !looked.followed.some(({ position }) => position.index === index));
+  round.unfollowed = [...(round.unfollowed ?? []), ...unfollowed.map(({ index }) => index)];
   const reached = new Map(positions.map((position) => [position.index, { ...position, seqNos: [...position.seqNos] }]));
   for (const [index, lostWrites] of looked.lostWrites) Object.assign(reached.get(index) ?? {}, { lostWrites });
   const lost = new Set<string>();
@@ -106,21 +108,26 @@ async function followIndices(
   const followed = await followByField(byField, input, sides, round, whileItIsThere);
   for (const index of await madeAnew([...followed.values()], sides.source)) lost.add(index);
   for (const [index, position] of followed) if (!lost.has(index)) reached.set(index, position);
-  const mode = input.deletes === 'compare' ? 'compare' : 'defer';
+  const deletes = input.deletes === 'compare' ? 'compare' : 'defer';
   await atOnce(settledAtOnce, bySequence, (followed) =>
     whileItIsThere(followed, async () => {
       const position = reached.get(followed.position.index);
       if (!position || lost.has(position.index)) return;
-      const { deleted, surplus, missing, owed } = await settleDeletes({ ...followed, position }, mode, sides);
+      const settled = await settleDeletes({ ...followed, position }, { ...input, deletes }, sides);
+      const { deleted, surplus, missing, owed, toSearch, isTargetThere } = settled;
       round.deleted += deleted;
       round.lag += surplus;
+      if (!isTargetThere && deletes === 'compare')
+        round.unread.push({ where: `index ${followed.target} on the target`, what: 'a primary shard is not there' });
       if (missing > 0)
         round.differences.push({
           where: `index ${position.index}`,
           what: `${missing} documents of the source are not on the target, though it took them: something else deleted them there; move the index anew`,
         });
       delete position.owed;
+      delete position.toSearch;
       if (owed.length > 0) position.owed = owed;
+      if (toSearch.length > 0) position.toSearch = toSearch;
     }),
   );
   const stillThere = [...reached.values()].filter(({ index }) => !lost.has(index));

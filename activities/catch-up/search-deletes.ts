@@ -11,7 +11,7 @@ import type { CatchUpSides } from './write-shard';
 const indicesAtOnce = 2;
 
 /**
- * Finds what was deleted in the shards that owe it, and deletes it, while rounds go on. It counts nothing, since counts change
+ * Finds what was deleted in the shards that counts point at, and deletes it, while rounds go on. It counts nothing, since counts change
  * under it; the next round counts, and knows by that whether a shard still owes a search. What has become of an index since
  * is for that round to tell, too.
  */
@@ -21,30 +21,31 @@ export async function searchDeletes(
 ): Promise<DeletesFound> {
   const { positions } = input;
   const { followed } = await lookAtIndices(sides, input, positions);
-  const found: DeletesFound = { deleted: 0, isWhole: followed.length === positions.length };
+  const found: DeletesFound = { deleted: 0, searched: [] };
   let done = 0;
   await atOnce(indicesAtOnce, followed, async (each) => {
     const { target, shards } = each;
     // up to what the source has by now: a document that was updated since is no suspect then
     const seqNos = each.position.seqNos.map((reached, shard) => shards.get(shard)?.maxSeqNo ?? reached);
     const position = { ...each.position, seqNos };
-    const owed = (position.owed ?? []).filter((shard) => shards.has(shard));
+    const { toSearch = [] } = position;
     try {
       // what a round has written is to be seen where it was deleted since
       await Promise.all([refresh(sides.source, [position.index]), refresh(sides.target, [target])]);
-      const groups = await groupsOf({ ...each, position }, owed, sides);
-      if (owed.length < (position.owed ?? []).length || (owed.length > 0 && groups.length === 0)) found.isWhole = false;
+      const present = toSearch.filter((shard) => shards.has(shard));
+      const groups = await groupsOf({ ...each, position }, present, sides);
+      if (groups === 'target is not whole') return;
       await atOnce(groupsAtOnce, groups, async (group) => {
         throwIfCancelled(sides.signal);
         const deleted = await deleteSuspects(group, position.uuid, sides);
         found.deleted += deleted;
       });
+      if (groups.length > 0 && present.length === toSearch.length) found.searched.push(position.index);
+      heartbeat({ done: (done += 1), total: followed.length, unit: 'indices' });
     } catch (error) {
       throwIfCancelled(sides.signal);
       if (!(await isLost(position, sides.source))) throw error;
-      found.isWhole = false;
     }
-    heartbeat({ done: (done += 1), total: followed.length, unit: 'indices' });
   });
   return found;
 }

@@ -14,8 +14,11 @@ export interface DeletesSettled {
   surplus: number;
   /** Documents that the target should have and has not, and that it did not refuse. */
   missing: number;
-  /** Shards that a search is owed. */
+  /** Shards of which it is not known that nothing was deleted; and those of them that a search is to look at. */
   owed: number[];
+  toSearch: number[];
+  /** The target has not every primary at the moment: nothing could be compared. */
+  isTargetThere: boolean;
 }
 
 /** Of an index; of each the digests of both sides are held, 24 MB at most. */
@@ -27,30 +30,34 @@ export const groupsAtOnce = 2;
  */
 export async function settleDeletes(
   followed: Followed,
-  mode: 'defer' | 'compare',
+  { deletes, isSearching = false }: { deletes: 'defer' | 'compare'; isSearching?: boolean },
   sides: CatchUpSides,
 ): Promise<DeletesSettled> {
   const { position, target, shards } = followed;
-  const wanted = mode === 'compare' ? [...shards.keys()] : (position.owed ?? []);
-  const settled: DeletesSettled = { deleted: 0, surplus: 0, missing: 0, owed: [] };
+  const wanted = deletes === 'compare' ? [...shards.keys()] : (position.owed ?? []);
+  const settled: DeletesSettled = { deleted: 0, surplus: 0, missing: 0, owed: [], toSearch: [], isTargetThere: true };
   if (wanted.length === 0) return settled;
   await Promise.all([refresh(sides.source, [position.index]), refresh(sides.target, [target])]);
   // what has no primary at the moment cannot be asked
   const present = wanted.filter((shard) => shards.has(shard));
   const groups = await groupsOf(followed, present, sides);
-  settled.owed.push(...wanted.filter((shard) => !groups.some((group) => holds(group, shard))));
-  await atOnce(groupsAtOnce, groups, async (group) => {
+  settled.isTargetThere = groups !== 'target is not whole';
+  const comparable = groups === 'target is not whole' ? [] : groups;
+  settled.owed.push(...wanted.filter((shard) => !comparable.some((group) => holds(group, shard))));
+  await atOnce(groupsAtOnce, comparable, async (group) => {
     throwIfCancelled(sides.signal);
     const owe = () => settled.owed.push(...group.sourceShards.map(({ shard }) => shard));
     const surplus = await countSurplus(group, sides.target);
     if (surplus === 'busy') return void owe();
-    const isNothing = lacksDocuments(position) ? mode === 'defer' && isSearched(group, position) : surplus === 0;
-    if (isNothing && surplus <= 0) return;
-    if (mode === 'defer') {
+    if (deletes === 'defer') {
       settled.surplus += Math.max(0, surplus);
+      if (!isSearching && isSettled(group, position, surplus)) return;
       owe();
+      if (surplus !== 0 || lacksDocuments(position))
+        settled.toSearch.push(...group.sourceShards.map(({ shard }) => shard));
       return;
     }
+    if (surplus === 0 && !lacksDocuments(position)) return;
     const deleted = await deleteSuspects(group, position.uuid, sides);
     settled.deleted += deleted;
     if (deleted < surplus) {
@@ -64,11 +71,13 @@ export async function settleDeletes(
 }
 
 /**
- * Documents that were refused are missing on the target, and hide as many deleted ones: no count says then that nothing was
- * deleted, but a search with nothing new since does.
+ * Documents that were refused are missing on the target, and hide as many deleted ones; so do those that something else has
+ * deleted there. No count says then that nothing was deleted, but a search with nothing new since does.
  */
-function isSearched({ sourceShards }: ShardGroup, { searched = {} }: CatchUpPositions): boolean {
-  return sourceShards.every(({ shard, through }) => searched[shard] === through);
+function isSettled({ sourceShards }: ShardGroup, position: CatchUpPositions, surplus: number): boolean {
+  const { searched = {} } = position;
+  if (surplus === 0 && !lacksDocuments(position)) return true;
+  return surplus <= 0 && sourceShards.every(({ shard, through }) => searched[shard] === through);
 }
 
 function holds({ sourceShards }: ShardGroup, wanted: number): boolean {

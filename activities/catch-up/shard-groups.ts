@@ -14,9 +14,15 @@ export async function groupsOf(
   { position, target, shards }: Followed,
   wanted: readonly number[],
   sides: CatchUpSides,
-): Promise<ShardGroup[]> {
+): Promise<ShardGroup[] | 'target is not whole'> {
   const places = placesOf(sides, { index: position.index, target });
-  const onTarget = (await readShards(sides.target, [target])).get(target) ?? new Map<number, never>();
+  const [ofTarget, settings] = await Promise.all([
+    readShards(sides.target, [target]),
+    readSettings(sides.target, [target], [shardsSetting]),
+  ]);
+  const onTarget = ofTarget.get(target) ?? new Map<number, never>();
+  // one that has no primary at the moment would be taken for another number of shards
+  if (onTarget.size < Number(settings.get(target)?.[shardsSetting] ?? 1)) return 'target is not whole';
   const sourceShard = (shard: number) => ({ shard, through: position.seqNos[shard] ?? -1 });
   const targetShard = (shard: number) => ({ shard, through: onTarget.get(shard)?.maxSeqNo ?? -1 });
   if (await isSameRouting(position, target, onTarget.size, sides))
@@ -39,6 +45,7 @@ export async function groupsOf(
   ];
 }
 
+const shardsSetting = 'index.number_of_shards';
 const createdSetting = 'index.version.created';
 const partitionSetting = 'index.routing_partition_size';
 

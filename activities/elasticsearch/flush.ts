@@ -7,7 +7,7 @@ const flushTimeoutMs = 300_000;
 
 /**
  * Refreshes and flushes. Both must have reached every shard that is there: after that nothing of an async translog is lost
- * with a node. At once: whoever calls has no writes under way, and the segments that both write are the same.
+ * with a node. At once: each is of what was acknowledged before, and neither needs the other.
  */
 export async function flushAll(target: Cluster, names: string[], onDone?: (verb: string) => void): Promise<void> {
   async function ask(verb: '_refresh' | '_flush'): Promise<void> {

@@ -85,8 +85,7 @@ function caller(run: string, runbook: MigrationRunbook) {
     },
     /** As `round`, of the search beside it. */
     async search(positions: CatchUpPositions[], killAfterMs?: number): Promise<DeletesFound | undefined> {
-      const owing = positions.filter(({ owed }) => owed);
-      const input = { ...base, positions: owing, limits };
+      const input = { ...base, positions: positions.filter(({ toSearch }) => toSearch), limits };
       return killed(killAfterMs, (environment) =>
         environment.run<[typeof input], DeletesFound, typeof activities.searchDeletes>(activities.searchDeletes, input),
       );
@@ -96,7 +95,7 @@ function caller(run: string, runbook: MigrationRunbook) {
       positions: CatchUpPositions[],
       deletes: DeletesMode,
       killAfterMs?: number,
-      over: { retryRefused?: boolean } = {},
+      over: { retryRefused?: boolean; isSearching?: boolean } = {},
     ): Promise<CatchUpRound | undefined> {
       const input = { ...base, positions, limits, deletes, ...over };
       return killed(killAfterMs, (environment) =>
@@ -110,7 +109,7 @@ async function whole(
   calls: ReturnType<typeof caller>,
   positions: CatchUpPositions[],
   deletes: DeletesMode,
-  over: { retryRefused?: boolean } = {},
+  over: { retryRefused?: boolean; isSearching?: boolean } = {},
 ) {
   return (await calls.round(positions, deletes, undefined, over)) as CatchUpRound;
 }
@@ -122,11 +121,11 @@ async function searched(
   over: { retryRefused?: boolean } = {},
 ): Promise<CatchUpRound> {
   const first = await whole(calls, positions, 'defer', over);
-  if (!first.positions.some(({ owed }) => owed)) return first;
+  if (!first.positions.some(({ toSearch }) => toSearch)) return first;
   const { deleted } = (await calls.search(first.positions)) as DeletesFound;
   const noted = first.positions.map((position) => {
-    const { owed = [], seqNos } = position;
-    return { ...position, searched: Object.fromEntries(owed.map((shard) => [shard, seqNos[shard] ?? -1])) };
+    const { toSearch = [], seqNos } = position;
+    return { ...position, searched: Object.fromEntries(toSearch.map((shard) => [shard, seqNos[shard] ?? -1])) };
   });
   const second = await whole(calls, noted, 'defer');
   return {
@@ -360,6 +359,29 @@ test('a few deleted ones among many are found by digests, shard by shard and by 
     console.log(`${index}: 25 of 20000 found and deleted in ${Date.now() - begun} ms`);
     expect(await differences(index)).toEqual([]);
   }
+});
+
+test('what is counted while a search is under way, and what the target does not delete, settles nothing', async () => {
+  const index = 'seq-unsettled';
+  await make(pair.source, index, { number_of_shards: 1 });
+  await makeTarget('unsettled', index, { number_of_shards: 1 });
+  const calls = caller('unsettled', copyRunbook('unsettled'));
+  for (const id of ['a', 'b', 'c']) await put(index, id, { n: 1 });
+  const first = await searched(calls, await calls.begin([await factsOf(index)]));
+  // holes, and nothing deleted
+  for (const n of [2, 3]) await put(index, 'a', { n });
+  const beside = await whole(calls, first.positions, 'defer', { isSearching: true });
+  expect(beside).toMatchObject({ written: 1, lag: 0, positions: [{ owed: [0] }] });
+  const after = await whole(calls, beside.positions, 'defer');
+  expect(after.positions[0]).not.toHaveProperty('owed');
+  await remove(index, 'b');
+  const deferred = await whole(calls, after.positions, 'defer');
+  expect(deferred).toMatchObject({ lag: 1, positions: [{ owed: [0], toSearch: [0] }] });
+  await must(`${pair.target}/${index}/_settings`, 'PUT', { 'index.blocks.write': true });
+  await expect(calls.search(deferred.positions)).rejects.toThrow();
+  await must(`${pair.target}/${index}/_settings`, 'PUT', { 'index.blocks.write': null });
+  expect(await calls.search(deferred.positions)).toEqual({ deleted: 1, searched: [index] });
+  expect(await differences(index)).toEqual([]);
 });
 
 test('refused documents are told, do not stop the rest, and do not hide deleted ones', async () => {

@@ -714,7 +714,7 @@ function deletedFrom() {
     catchUpRound: async (input) => {
       source.rounds.push(input);
       if (input.deletes === 'compare' && source.underWay > 0) source.disturbed += 1;
-      const owed = input.deletes === 'compare' ? {} : { owed: [0] };
+      const owed = input.deletes === 'compare' ? {} : { owed: [0], toSearch: [0] };
       const positions = [{ index: 'index-1', uuid: 'uuid-index-1', seqNos: [99 + source.rounds.length], ...owed }];
       return { ...totals, positions, written: 0, deleted: 0, lag: 0 };
     },
@@ -736,7 +736,7 @@ function deletedFrom() {
         source.underWay -= 1;
         clearInterval(beats);
       }
-      return { deleted: 7, isWhole: true };
+      return { deleted: 7, searched: ['index-1'] };
     },
   };
   return { source, over };
@@ -751,6 +751,7 @@ test('deletes are searched for beside the rounds; a drain stops the search befor
     const before = source.rounds.length;
     await reach(() => source.rounds.length >= before + 5);
     expect(source.searches).toHaveLength(1);
+    expect(source.rounds.slice(before).every(({ isSearching }) => isSearching)).toBe(true);
     expect((await catchUpStatus()).inStepAt).toBeUndefined();
     source.letGo();
     await reach(() => source.searches.length === 2);
@@ -774,7 +775,8 @@ test('a search for deletes that is stuck is told, and stops neither the rounds n
   const { source, over } = deletedFrom();
   source.fails = true;
   await started(followingRunbook(), over, async ({ result, reach, decide }) => {
-    await reach(({ state, catchUp }) => state === 'stuck' && catchUp?.state === 'stuck');
+    // what waits for rounds to be at rest must not take that for it
+    await reach(({ state, catchUp }) => state === 'stuck' && catchUp?.state === 'running');
     const before = source.rounds.length;
     await reach(() => source.rounds.length >= before + 3);
     await decide('retry', { step: deletesStep });
