@@ -195,8 +195,12 @@ function followedRun(): Scenario {
       catchUpRound: async () => {
         const lag = (rounds += 1) === 1 ? 10 : 0;
         const totals = { written: lag, superseded: 0, refused: 0, bytes: 1, deleted: 0, replaced: 0 };
-        return { ...totals, lag, positions, causes: [], differences: [], unread: [] };
+        // what was deleted meanwhile is searched for beside the next rounds
+        const deleted = rounds < 3 ? { owed: [0], toSearch: [0] } : {};
+        const reached = positions.map((position) => ({ ...position, ...deleted }));
+        return { ...totals, lag, positions: reached, causes: [], differences: [], unread: [] };
       },
+      searchDeletes: async () => ({ deleted: 1, searched: ['index-1'] }),
     },
   );
   return {
