@@ -55,7 +55,10 @@ function header({ run, status, generatedAt }: ReportData): Markup {
     ],
     [`${formatCount(totals.indicesDone)} of ${formatCount(totals.indices)}`, 'indices moved and verified'],
     [`${formatBytes(totals.bytesDone)} of ${formatBytes(totals.bytes)}`, 'primary data'],
-    [`${formatCount(totals.documentsDone)} of ${formatCount(totals.documents)}`, 'documents'],
+    [
+      `${formatCount(totals.documentsDone)} of ${formatCount(totals.documents)}`,
+      status.catchUp ? 'documents of the plan' : 'documents',
+    ],
     [formatCount(status.differences.length), status.differences.length === 1 ? 'difference' : 'differences'],
   ];
   return html`<h1>${run}</h1>

@@ -73,7 +73,8 @@ function totalsLine(status: LiveStatus, { paint, bars }: StatusViewOptions): str
   const words = [
     `${formatBytes(totals.bytesDone)} of ${formatBytes(totals.bytes)} (${part} %)`,
     `${formatCount(totals.indicesDone)} of ${plural(totals.indices, 'index', 'indices')}`,
-    `${formatCount(totals.documentsDone)} of ${plural(totals.documents, 'document')} moved and verified`,
+    // what was written since is in the line of the catch-up
+    `${formatCount(totals.documentsDone)} of ${plural(totals.documents, 'document')} ${status.catchUp ? 'of the plan ' : ''}moved and verified`,
   ].join(', ');
   return bars === true ? `${bar(part, 30, paint)} ${words}` : words;
 }
