@@ -3,17 +3,17 @@ import type { FieldPosition } from '../../contracts/document-activities';
 import { parseDuration } from '../../contracts/durations';
 import { mergeCauses } from '../../contracts/refusals';
 import { heartbeat, scheduledAtMs, throwIfCancelled } from '../context';
-import { allShards } from '../copy/part-reader';
 import { partFileName } from '../copy/failed-documents';
+import { allShards } from '../copy/part-reader';
+import { atOnce, type Place } from '../copy/requests';
 import { isDate } from '../planning/field-types';
 import type { Followed } from './changed-indices';
 import { compareSides } from './compare-sides';
 import { allOf, countWhere, largestValue, queryOf, smallestValue } from './field-requests';
 import { advanced, aged, below, cutOff, isAbove, lowerBound, within } from './field-values';
+import { readOperations, refresh, type Operations } from './read-shards';
 import { lacksDocuments } from './refused-ranges';
 import { readAtOnce } from './round-rates';
-import { readOperations, refresh, type Operations } from './read-shards';
-import { atOnce, type Place } from './requests';
 import { addWritten, placesOf, shared, writeChosen, type CatchUpSides } from './write-shard';
 
 /** Above what was read before, in one round: what a killed round does again is bounded. */

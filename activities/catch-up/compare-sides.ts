@@ -4,19 +4,19 @@ import { mergeCauses } from '../../contracts/refusals';
 import type { Difference, RefusalCause } from '../../contracts/status';
 import { heartbeat, throwIfCancelled } from '../context';
 import { bytesOf, type Page } from '../copy/cut-hits';
+import type { DocumentKey } from '../copy/documents';
 import { partFileName } from '../copy/failed-documents';
 import { allShards, readingOf } from '../copy/part-reader';
+import type { Place } from '../copy/requests';
 import type { Cluster } from '../elasticsearch/cluster';
 import { transient } from '../failure';
 import type { Followed } from './changed-indices';
 import { deleteAbsent } from './delete-documents';
-import type { DocumentKey } from './documents';
 import { allOf, countWhere, queryOf } from './field-requests';
 import { bucketOf, bucketsFor, idDigest, type IdDigest } from './id-digest';
 import { idOf, keyOfHit, nameOf, readIds, searchIds, textOf } from './read-ids';
-import { lacksDocuments } from './refused-ranges';
 import { readOperations, readSettings, readShards, refresh } from './read-shards';
-import type { Place } from './requests';
+import { lacksDocuments } from './refused-ranges';
 import { placesOf, writeChosen, type CatchUpSides, type ShardWritten } from './write-shard';
 
 interface Compared extends ShardWritten {

@@ -1,12 +1,12 @@
 import { pause, throwIfCancelled } from '../context';
 import { bytesOf } from '../copy/cut-hits';
+import { deletion, getDocuments, sendBulk, type DocumentKey, type Stored } from '../copy/documents';
+import type { Place } from '../copy/requests';
 import { classifyAnswer, readErrorAnswer } from '../elasticsearch/classify-error';
 import type { Cluster } from '../elasticsearch/cluster';
 import { permanent, transient } from '../failure';
-import { deletion, getDocuments, sendBulk, type DocumentKey, type Stored } from './documents';
 import { keyOfHit, nameOf, searchIds } from './read-ids';
 import { readShards, readStates, refresh } from './read-shards';
-import type { Place } from './requests';
 
 export interface DeleteSides {
   /** Of the source's index. One that was made anew under its name has none of the documents: nothing of it is concluded. */

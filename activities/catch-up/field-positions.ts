@@ -1,6 +1,7 @@
 import type { IndicesInput, ShardPositions } from '../../contracts/document-activities';
 import { parseDuration } from '../../contracts/durations';
 import { heartbeat, pause } from '../context';
+import { atOnce, type Place } from '../copy/requests';
 import type { ByteClient } from '../elasticsearch/byte-client';
 import type { Cluster } from '../elasticsearch/cluster';
 import { chunkNames, indexPath } from '../elasticsearch/index-names';
@@ -9,7 +10,6 @@ import type { MappingsAnswer } from '../planning/answers';
 import { fieldAt, fieldTypeOf } from '../planning/field-types';
 import { largestValue } from './field-requests';
 import { readSettings } from './read-shards';
-import { atOnce, type Place } from './requests';
 
 const indicesAtOnce = 4;
 

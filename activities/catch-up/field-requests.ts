@@ -1,11 +1,11 @@
-import { silentShards, type ShardsHeader } from '../elasticsearch/shards-header';
 import type { CatchUpRoundInput } from '../../contracts/catch-up';
 import type { FieldPosition } from '../../contracts/document-activities';
 import { bytesOf } from '../copy/cut-hits';
+import { ask, pathOf, type Place } from '../copy/requests';
+import { silentShards, type ShardsHeader } from '../elasticsearch/shards-header';
 import { isDate } from '../planning/field-types';
 import { valueOf, within } from './field-values';
 import { wholePage } from './read-ids';
-import { ask, pathOf, type Place } from './requests';
 
 type Named = Pick<FieldPosition, 'name' | 'type'>;
 type Query = Record<string, unknown>;

@@ -1,12 +1,12 @@
 import { heartbeat } from '../context';
 import type { Page } from '../copy/cut-hits';
+import { getDocuments, type DocumentKey } from '../copy/documents';
+import { ask, pathOf, type Place } from '../copy/requests';
 import type { Cluster } from '../elasticsearch/cluster';
 import { deleteAbsent } from './delete-documents';
 import { bucketOf, bucketsFor, idDigest, type IdDigest } from './id-digest';
-import { getDocuments, type DocumentKey } from './documents';
 import { idOf, keyOfHit, readIds, wholePage } from './read-ids';
 import { refresh } from './read-shards';
-import { ask, pathOf, type Place } from './requests';
 import { differingRanges, type SeqNoRange } from './restored-ranges';
 
 /** Shards of an index that hold the same documents on both sides: one and one, or all and all where routing differs. */

@@ -89,7 +89,7 @@ export async function beginCatchUp(
     target,
     others.map(([name]) => [name, '0s']),
   );
-  const outcome = changedBy(step, `${gcDeletes} is 0s on ${others.length} indices for the length of the catch-up`, {
+  const outcome = changedBy(step, `${gcDeletes} is 0s on ${others.length} indices, until it is put back`, {
     where: 'target cluster',
     what: `${gcDeletes} of ${others.length} indices`,
     before: [...new Set(others.map(([, own]) => own[gcDeletes] ?? 'default'))].join(', '),

@@ -1,9 +1,9 @@
 import { bytesOf, cutHits, numberIn, type Page } from '../copy/cut-hits';
+import type { DocumentKey } from '../copy/documents';
 import { allShards } from '../copy/part-reader';
+import { ask, pathOf, type Place } from '../copy/requests';
 import { scrollReader } from '../copy/scroll-reader';
 import { refusal } from '../copy/sequence-reader';
-import { ask, pathOf, type Place } from './requests';
-import type { DocumentKey } from './documents';
 import type { SeqNoRange } from './restored-ranges';
 
 const mostIds = 5_000;

@@ -1,6 +1,6 @@
 import { heartbeat } from '../context';
+import { ask, pathOf, type Place } from '../copy/requests';
 import { classifyAnswer } from '../elasticsearch/classify-error';
-import { ask, pathOf, type Place } from './requests';
 
 /** Sequence numbers above one and at or below another. */
 export interface SeqNoRange {

@@ -2,12 +2,12 @@ import type { CatchUpPositions, CatchUpRound, CatchUpRoundInput, RefusedRange } 
 import { mergeCauses } from '../../contracts/refusals';
 import type { RefusalCause } from '../../contracts/status';
 import { heartbeat, throwIfCancelled } from '../context';
+import { atOnce } from '../copy/requests';
 import { followByField } from './by-field';
 import { isLost, lookAtIndices, madeAnew, type Followed } from './changed-indices';
+import { readShards, refresh } from './read-shards';
 import { refusedNow, withRange } from './refused-ranges';
 import { readAtOnce } from './round-rates';
-import { readShards, refresh } from './read-shards';
-import { atOnce } from './requests';
 import { settleDeletes } from './settle-deletes';
 import { addWritten, shared, writeAhead, writeShard, type CatchUpSides, type ShardOperations } from './write-shard';
 

@@ -1,9 +1,9 @@
 import type { DeletesFound, DeletesInput } from '../../contracts/catch-up';
 import { heartbeat, throwIfCancelled } from '../context';
+import { atOnce } from '../copy/requests';
 import { isLost, lookAtIndices } from './changed-indices';
 import { deleteSuspects } from './find-deleted';
 import { refresh } from './read-shards';
-import { atOnce } from './requests';
 import { groupsAtOnce } from './settle-deletes';
 import { groupsOf } from './shard-groups';
 import type { CatchUpSides } from './write-shard';

@@ -1,10 +1,10 @@
 import type { CatchUpPositions } from '../../contracts/catch-up';
 import { throwIfCancelled } from '../context';
+import { atOnce } from '../copy/requests';
 import type { Followed } from './changed-indices';
 import { countSurplus, deleteSuspects, type ShardGroup } from './find-deleted';
 import { refresh } from './read-shards';
 import { lacksDocuments } from './refused-ranges';
-import { atOnce } from './requests';
 import { groupsOf } from './shard-groups';
 import type { CatchUpSides } from './write-shard';
 

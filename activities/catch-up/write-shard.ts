@@ -2,17 +2,17 @@ import path from 'node:path';
 import type { CatchUpRound, CatchUpRoundInput } from '../../contracts/catch-up';
 import type { CopyTotals } from '../../contracts/document-activities';
 import type { RefusalCause } from '../../contracts/status';
+import { settleConflicts, settlingConflicts } from '../copy/conflicts';
+import { wantsType } from '../copy/documents';
 import { failedDocuments, partFileName } from '../copy/failed-documents';
 import { readingOf, type PartRange, type Reading } from '../copy/part-reader';
 import { pump, type PumpOptions } from '../copy/pump';
 import type { RefusalBound } from '../copy/refusal-bound';
+import type { Place } from '../copy/requests';
 import type { PartRates } from '../copy/worker-rates';
 import type { ByteClient } from '../elasticsearch/byte-client';
 import type { Cluster } from '../elasticsearch/cluster';
-import { settleConflicts, settlingConflicts } from './conflicts';
-import { wantsType } from './documents';
 import type { RefusedIn } from './refused-ranges';
-import type { Place } from './requests';
 
 /** Both clusters, as an activity has them. */
 export interface CatchUpSides {

@@ -1,4 +1,4 @@
-import { atOnce } from '../../activities/catch-up/requests';
+import { atOnce } from '../../activities/copy/requests';
 import { cutRange } from '../../activities/catch-up/restored-ranges';
 import { positionsOfParts } from '../../contracts/catch-up';
 import type { CopyPart } from '../../contracts/document-activities';

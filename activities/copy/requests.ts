@@ -2,7 +2,7 @@ import { pause, throwIfCancelled } from '../context';
 import type { ByteAnswer, ByteClient } from '../elasticsearch/byte-client';
 import { brokenAnswer, looselyParsed } from '../elasticsearch/byte-client';
 import { classifyAnswer, readErrorAnswer } from '../elasticsearch/classify-error';
-import { BrokenJson } from '../copy/json-bytes';
+import { BrokenJson } from './json-bytes';
 
 /** A cluster's index, and how requests about its documents reach it. */
 export interface Place {

@@ -1,5 +1,5 @@
-import { keyOf, settlingConflicts, type BulkDocument } from '../../activities/catch-up/conflicts';
-import { deletion, withVersionsAsText } from '../../activities/catch-up/documents';
+import { keyOf, settlingConflicts, type BulkDocument } from '../../activities/copy/conflicts';
+import { deletion, withVersionsAsText } from '../../activities/copy/documents';
 import type { ByteClient } from '../../activities/elasticsearch/byte-client';
 import { parseVersion, type Version } from '../../activities/elasticsearch/version';
 
