@@ -13,6 +13,8 @@ export interface CatchUpPositions extends ShardPositions {
   owed?: number[];
   /** Of those: where counts say that something was deleted, or can never say, as what the target has refused is missing there. */
   toSearch?: number[];
+  /** Documents that the last count found too many on the target. */
+  surplus?: number;
   /** By shard: the position that the last search for deletes began with. */
   searched?: Record<number, number>;
   /** By shard: what the target has documents of, above its position; a source that is behind it has lost writes, too. */
@@ -56,7 +58,7 @@ export interface CatchUpRoundInput extends OwnedInput {
   positions: CatchUpPositions[];
   limits: PartLimits;
   deletes: DeletesMode;
-  /** A search for deletes is under way: what is counted meanwhile does not settle that nothing is owed. */
+  /** A search for deletes is under way: nothing is counted, as no count would settle that nothing is owed. */
   isSearching?: boolean;
   /**
    * Documents that the target has refused are written again: somebody has mended the cause. By a field nothing tells where

@@ -126,6 +126,8 @@ async function followIndices(
         });
       delete position.owed;
       delete position.toSearch;
+      delete position.surplus;
+      if (surplus > 0) position.surplus = surplus;
       if (owed.length > 0) position.owed = owed;
       if (toSearch.length > 0) position.toSearch = toSearch;
     }),

@@ -37,6 +37,11 @@ export async function settleDeletes(
   const wanted = deletes === 'compare' ? [...shards.keys()] : (position.owed ?? []);
   const settled: DeletesSettled = { deleted: 0, surplus: 0, missing: 0, owed: [], toSearch: [], isTargetThere: true };
   if (wanted.length === 0) return settled;
+  // a count beside a search that deletes would say nothing, and cost both sides a refresh
+  if (deletes === 'defer' && isSearching) {
+    const { surplus = 0, toSearch = [] } = position;
+    return { ...settled, surplus, owed: wanted, toSearch };
+  }
   await Promise.all([refresh(sides.source, [position.index]), refresh(sides.target, [target])]);
   // what has no primary at the moment cannot be asked
   const present = wanted.filter((shard) => shards.has(shard));
@@ -51,7 +56,7 @@ export async function settleDeletes(
     if (surplus === 'busy') return void owe();
     if (deletes === 'defer') {
       settled.surplus += Math.max(0, surplus);
-      if (!isSearching && isSettled(group, position, surplus)) return;
+      if (isSettled(group, position, surplus)) return;
       owe();
       if (surplus !== 0 || lacksDocuments(position))
         settled.toSearch.push(...group.sourceShards.map(({ shard }) => shard));
