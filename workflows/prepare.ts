@@ -215,6 +215,6 @@ export function noPlan(reason: string): Error {
     where: 'preflight',
     why: reason,
     remedy:
-      'mend what the checks name on the clusters and hosts (shardlift doctor shows them with their remedies), then retry; where the runbook has to change: abort, and start the changed one. Nothing has been changed so far',
+      'mend what the checks name on the clusters and hosts (shardlift doctor shows them with their remedies), then retry; where the runbook has to change: abort, and start the changed one',
   });
 }

@@ -1,8 +1,7 @@
 import { pause, throwIfCancelled } from '../context';
 import { bytesOf } from '../copy/cut-hits';
-import { deletion, getDocuments, sendBulk, type DocumentKey, type Stored } from '../copy/documents';
+import { deletion, getDocuments, sendBulk, throwIfRefused, type DocumentKey, type Stored } from '../copy/documents';
 import type { Place } from '../copy/requests';
-import { classifyAnswer, readErrorAnswer } from '../elasticsearch/classify-error';
 import type { Cluster } from '../elasticsearch/cluster';
 import { permanent, transient } from '../failure';
 import { keyOfHit, nameOf, searchIds } from './read-ids';
@@ -50,9 +49,7 @@ export async function deleteAbsent(sides: DeleteSides, suspects: readonly Docume
     // 404: gone already; 409: it was written since it was seen, so it is looked at again in a later search
     deleted += answers.filter(({ status }) => status < 300).length;
     // a block of the target's: what was not deleted must not count as searched
-    const refused = answers.find(({ status }) => status >= 300 && status !== 404 && status !== 409);
-    if (refused)
-      throw classifyAnswer(`target cluster, ${target.index}, _bulk`, readErrorAnswer(refused.status, refused));
+    throwIfRefused(target, answers, [404, 409]);
   }
   return deleted;
 }

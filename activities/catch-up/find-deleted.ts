@@ -51,7 +51,7 @@ export async function countSurplus(
     if (above.length > mostAbove) return 'busy';
   }
   const earlier = (await getDocuments(target, above)).filter(({ isThere }) => isThere).length;
-  // a search for deletes may go on meanwhile: what was looked up is to be counted as it was seen
+  // what a round that was given up still writes meanwhile is to be counted as it was looked up: the count would be too low
   if (above.length > 0) await refresh(targetCluster, [target.index]);
   let found = 0;
   for (const { shard } of targetShards) found += await countOf(target, shard);

@@ -1,9 +1,8 @@
 import { pause, throwIfCancelled } from '../context';
 import type { ByteClient, ByteRequest } from '../elasticsearch/byte-client';
-import { classifyAnswer, readErrorAnswer } from '../elasticsearch/classify-error';
 import type { Version } from '../elasticsearch/version';
 import { transient } from '../failure';
-import { deletion, getDocuments, sendBulk, type DocumentKey, type Stored } from './documents';
+import { deletion, getDocuments, sendBulk, throwIfRefused, type DocumentKey, type Stored } from './documents';
 import type { Place } from './requests';
 
 /** A document as it stood in a bulk request. */
@@ -117,9 +116,7 @@ export async function settleConflicts(
       left.map(({ action, source: body }) => [action, body]),
       pipeline,
     );
-    const refused = answers.find(({ status }) => status >= 300 && status !== 409);
-    if (refused)
-      throw classifyAnswer(`target cluster, ${target.index}, _bulk`, readErrorAnswer(refused.status, refused));
+    throwIfRefused(target, answers, [409]);
     const before = left.length;
     left = left.filter((_, index) => answers[index]?.status === 409);
     written += before - left.length;

@@ -107,6 +107,12 @@ export function sendBulk(
   });
 }
 
+/** @throws for the first item that failed with another status than these, which the caller has an answer to. */
+export function throwIfRefused(place: Place, answers: readonly BulkItem[], expected: readonly number[]): void {
+  const refused = answers.find(({ status }) => status >= 300 && !expected.includes(status));
+  if (refused) throw classifyAnswer(`${place.where}, ${place.index}, _bulk`, readErrorAnswer(refused.status, refused));
+}
+
 const lineEnd = Buffer.from('\n');
 
 /** The action that deletes a document if it is still what was seen. */

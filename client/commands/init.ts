@@ -202,7 +202,7 @@ async function placeAnswers(
   if (method === 'snapshot' && hosts.length === 0) {
     throw new ClientError(
       exitCodes.inputWrong,
-      'both clusters have nodes on one machine, so that it is not known which hosts are to share files',
+      'it is not known which hosts are to share files: the clusters name none, or one machine has nodes of both',
       'name a directory that both read by --location, or the hosts by --host',
     );
   }

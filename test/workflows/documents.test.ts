@@ -700,6 +700,8 @@ function deletedFrom() {
   const source = {
     rounds: [] as CatchUpRoundInput[],
     searches: [] as DeletesInput[],
+    /** Of each search, when it began and when it ended. */
+    lasted: [] as { fromMs: number; toMs?: number }[],
     underWay: 0,
     stopped: 0,
     /** Rounds that compared while a search was under way. */
@@ -722,6 +724,8 @@ function deletedFrom() {
       source.searches.push(input);
       if (source.fails) throw stuckBecause({ message: 'not allowed' });
       source.underWay += 1;
+      const lasted: (typeof source.lasted)[number] = { fromMs: Date.now() };
+      source.lasted.push(lasted);
       const context = Context.current();
       const beats = setInterval(() => context.heartbeat(), 100);
       try {
@@ -734,6 +738,7 @@ function deletedFrom() {
         ]);
       } finally {
         source.underWay -= 1;
+        lasted.toMs = Date.now();
         clearInterval(beats);
       }
       return { deleted: 7, searched: ['index-1'] };
@@ -755,6 +760,9 @@ test('deletes are searched for beside the rounds; a drain stops the search befor
     expect((await catchUpStatus()).inStepAt).toBeUndefined();
     source.letGo();
     await reach(() => source.searches.length === 2);
+    // rested for as long as it took, but for what the worker's answers take
+    const [one, two] = source.lasted as [{ fromMs: number; toMs: number }, { fromMs: number }];
+    expect(two.fromMs - one.toMs).toBeGreaterThan((one.toMs - one.fromMs) / 2);
     const seen = await catchUpStatus();
     expect(seen.deleted).toBe(7);
     // as of the round that the search took its positions from
